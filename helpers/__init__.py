@@ -1,0 +1,1 @@
+"""The course library: theory, instruments and checks for gradients that vanish or explode."""
