@@ -1,0 +1,224 @@
+"""Draw records; compute nothing.
+
+Every function takes plain arrays or records and returns the axes it drew on;
+``show`` puts the finished picture, with its alt text, into the notebook.
+"""
+
+import io
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from itertools import cycle
+
+import matplotlib.pyplot as plt
+import numpy as np
+from IPython.display import display
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from helpers.train import History
+
+# Where float32 gives up: below the first bound the square of a number is 0, so a
+# norm reads 0; below the second the number itself is.
+_SQUARE_IS_ZERO = 2.0**-75
+_NUMBER_IS_ZERO = 2.0**-149
+
+_MARKERS = "osD^vPX"
+
+
+def use_style() -> None:
+    """Give every later figure of this process the look of the course."""
+    with resources.as_file(resources.files("helpers") / "course.mplstyle") as style:
+        plt.style.use(style)
+
+
+def show(axes: Axes, alt: str) -> None:
+    """Put the figure of these axes into the notebook as a PNG, and close it.
+
+    Args:
+        axes: Any axes of the figure.
+        alt: What the figure shows, for a reader who cannot see it; stored with
+            the image and as its plain-text form.
+
+    Raises:
+        ValueError: If the alt text is empty.
+    """
+    if not isinstance(alt, str) or not alt.strip():
+        raise ValueError("alt must say in words what the figure shows, got nothing")
+    figure = axes.get_figure(root=True)
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", metadata={"Software": None})
+    plt.close(figure)
+    display(
+        {"image/png": picture.getvalue(), "text/plain": alt},
+        metadata={"image/png": {"alt": alt}},
+        raw=True,
+    )
+
+
+def _axes(ax: Axes | None) -> Axes:
+    return plt.figure().gca() if ax is None else ax
+
+
+def layer_profile(
+    measured: Mapping[str, Sequence[float]],
+    theory: Mapping[str, Sequence[float]] | None = None,
+    *,
+    ylabel: str = "gradient norm, relative to the last layer",
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw a quantity against the layer: the signature picture of the course.
+
+    Measured values are points; theory, where given under the same label, is a
+    dashed line of the same colour, drawn over them. The zone in which float32
+    loses the numbers is shaded as far as the data reach into it; a value of
+    exactly 0 sits on the lower edge as an open triangle.
+
+    Args:
+        measured: For each label, one value a layer, from input to output.
+        theory: Predictions, likewise.
+        ylabel: What the values are, with units.
+        title: The point of the picture, in a few words.
+        ax: Where to draw; a new figure when omitted.
+
+    Returns:
+        The axes, logarithmic in y.
+    """
+    ax = _axes(ax)
+    theory = theory or {}
+    positive = [
+        value
+        for series in (*measured.values(), *theory.values())
+        for value in np.asarray(series, dtype=float)
+        if np.isfinite(value) and value > 0
+    ]
+    if not positive:
+        raise ValueError("measured must hold at least one positive number to draw")
+    low, high = min(positive) / 10, max(positive) * 10
+    colours = cycle(plt.rcParams["axes.prop_cycle"].by_key()["color"])
+    for (label, series), colour, marker in zip(
+        measured.items(), colours, cycle(_MARKERS), strict=False
+    ):
+        values = np.asarray(series, dtype=float)
+        layers = np.arange(1, len(values) + 1)
+        ax.plot(
+            layers,
+            np.where(values > 0, values, np.nan),
+            linestyle="none",
+            marker=marker,
+            color=colour,
+            label=label,
+        )
+        zero = values == 0
+        if zero.any():
+            ax.plot(
+                layers[zero],
+                np.full(zero.sum(), low * 2),
+                linestyle="none",
+                marker="v",
+                markerfacecolor="none",
+                color=colour,
+                label=f"{label}: exactly 0",
+            )
+        if label in theory:
+            line = np.asarray(theory[label], dtype=float)
+            ax.plot(np.arange(1, len(line) + 1), line, linestyle="--", color=colour, zorder=3)
+    if theory:
+        ax.plot([], [], linestyle="--", color="0.4", label="theory")
+    _dead_zone(ax, low)
+    ax.set(
+        yscale="log", ylim=(low, high), xlabel="layer (1 = nearest the input)", ylabel=ylabel
+    )
+    ax.set_title(title)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.legend()
+    return ax
+
+
+def _dead_zone(ax: Axes, low: float) -> None:
+    zones = (
+        (_SQUARE_IS_ZERO, "0.93", "float32: the square is 0, so a norm reads 0"),
+        (_NUMBER_IS_ZERO, "0.82", "float32: the number itself is 0"),
+    )
+    for bound, grey, words in zones:
+        if low < bound:
+            ax.axhspan(0 if low <= 0 else low, bound, color=grey, zorder=0)
+            ax.annotate(
+                words,
+                (0.99, bound),
+                xycoords=("axes fraction", "data"),
+                xytext=(0, -4),
+                textcoords="offset points",
+                ha="right",
+                va="top",
+                fontsize=9,
+                color="0.35",
+            )
+
+
+def training_curves(
+    histories: Mapping[str, History],
+    *,
+    chance: float | None = None,
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the loss against the step, one line a training run.
+
+    Args:
+        histories: For each label, how the run went.
+        chance: The loss of a guess that ignores the input, drawn as a thin line.
+        title: The point of the picture, in a few words.
+        ax: Where to draw; a new figure when omitted.
+
+    Returns:
+        The axes.
+    """
+    ax = _axes(ax)
+    for label, history in histories.items():
+        ax.plot(np.arange(len(history.losses)), history.losses, label=label, alpha=0.9)
+    if chance is not None:
+        ax.axhline(chance, color="0.4", linewidth=1, linestyle=":", label="guessing")
+    ax.set(xlabel="step", ylabel="loss of the batch (nats)")
+    ax.set_ylim(bottom=0)
+    ax.set_title(title)
+    ax.legend()
+    return ax
+
+
+def distribution(
+    values: Mapping[str, Sequence[float]],
+    published: Mapping[str, float] | None = None,
+    *,
+    xlabel: str,
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw how a number spreads over seeds, and where a published one falls.
+
+    Args:
+        values: For each label, one number a seed, all positive.
+        published: For some labels, the number that somebody printed.
+        xlabel: What the numbers are, with units.
+        title: The point of the picture, in a few words.
+        ax: Where to draw; a new figure when omitted.
+
+    Returns:
+        The axes, logarithmic in x.
+    """
+    ax = _axes(ax)
+    published = published or {}
+    colours = cycle(plt.rcParams["axes.prop_cycle"].by_key()["color"])
+    for (label, numbers), colour in zip(values.items(), colours, strict=False):
+        numbers = np.asarray(numbers, dtype=float)
+        bins = np.geomspace(numbers.min() / 1.02, numbers.max() * 1.02, 16)
+        ax.hist(numbers, bins=bins, color=colour, alpha=0.75, label=f"{label}, {len(numbers)} seeds")
+        if label in published:
+            ax.axvline(
+                published[label], color="black", linestyle="--", linewidth=1.4,
+                label=f"published: {published[label]:.6f}",
+            )  # fmt: skip
+    ax.set(xscale="log", xlabel=xlabel, ylabel="number of seeds")
+    ax.set_title(title)
+    ax.legend()
+    return ax
