@@ -327,9 +327,7 @@ def build(setting: Setting, in_features: int, out_features: int, seed: int = 0) 
         torch.manual_seed(seed)
         model = nn.Sequential(*_modules(setting, in_features, out_features))
         untouched = (
-            setting.initialization == "default"
-            and setting.gain == 1.0
-            and setting.bias_var is None
+            setting.initialization == "default" and setting.gain == 1.0 and setting.bias_var is None
         )
         if not untouched:
             initialize.apply(

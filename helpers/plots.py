@@ -63,26 +63,32 @@ def layer_profile(
     measured: Mapping[str, Sequence[float]],
     theory: Mapping[str, Sequence[float]] | None = None,
     *,
-    ylabel: str = "gradient norm, relative to the last layer",
+    ylabel: str = "norm of delta (gradient at the pre-activation)",
+    float32_zone: bool = True,
     title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
     """Draw a quantity against the layer: the signature picture of the course.
 
     Measured values are points; theory, where given under the same label, is a
-    dashed line of the same colour, drawn over them. The zone in which float32
-    loses the numbers is shaded as far as the data reach into it; a value of
-    exactly 0 sits on the lower edge as an open triangle.
+    dashed line of the same colour, drawn over them. A value of exactly 0 sits on
+    the lower edge as an open triangle. The zone in which float32 loses a norm is
+    shaded as far as the data reach into it: a norm below 2^-75 has no entry
+    whose square float32 can hold.
 
     Args:
         measured: For each label, one value a layer, from input to output.
         theory: Predictions, likewise.
         ylabel: What the values are, with units.
+        float32_zone: Whether to shade; say no for anything but gradients.
         title: The point of the picture, in a few words.
         ax: Where to draw; a new figure when omitted.
 
     Returns:
         The axes, logarithmic in y.
+
+    Raises:
+        ValueError: If there is no positive number to draw.
     """
     ax = _axes(ax)
     theory = theory or {}
@@ -125,10 +131,9 @@ def layer_profile(
             ax.plot(np.arange(1, len(line) + 1), line, linestyle="--", color=colour, zorder=3)
     if theory:
         ax.plot([], [], linestyle="--", color="0.4", label="theory")
-    _dead_zone(ax, low)
-    ax.set(
-        yscale="log", ylim=(low, high), xlabel="layer (1 = nearest the input)", ylabel=ylabel
-    )
+    if float32_zone:
+        _dead_zone(ax, low)
+    ax.set(yscale="log", ylim=(low, high), xlabel="layer (1 = nearest the input)", ylabel=ylabel)
     ax.set_title(title)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.legend()
@@ -212,7 +217,9 @@ def distribution(
     for (label, numbers), colour in zip(values.items(), colours, strict=False):
         numbers = np.asarray(numbers, dtype=float)
         bins = np.geomspace(numbers.min() / 1.02, numbers.max() * 1.02, 16)
-        ax.hist(numbers, bins=bins, color=colour, alpha=0.75, label=f"{label}, {len(numbers)} seeds")
+        ax.hist(
+            numbers, bins=bins, color=colour, alpha=0.75, label=f"{label}, {len(numbers)} seeds"
+        )
         if label in published:
             ax.axvline(
                 published[label], color="black", linestyle="--", linewidth=1.4,

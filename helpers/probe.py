@@ -88,16 +88,13 @@ class Ledger:
     @property
     def total(self) -> float:
         """Decades lost in all: the sum of the rows."""
-        return math.fsum(row.decades for row in self.rows)
+        return sum(row.decades for row in self.rows)
 
     @property
     def by_kind(self) -> dict[str, float]:
         """Decades lost to each kind of module."""
         kinds = dict.fromkeys(row.kind for row in self.rows)
-        return {
-            kind: math.fsum(row.decades for row in self.rows if row.kind == kind)
-            for kind in kinds
-        }
+        return {kind: sum(row.decades for row in self.rows if row.kind == kind) for kind in kinds}
 
     def __str__(self) -> str:
         shares = ", ".join(f"{kind} {decades:.1f}" for kind, decades in self.by_kind.items())
@@ -189,18 +186,28 @@ class Flow:
         """Split the decades lost among weights, activations, norms and skips.
 
         The rows add up to ``decades_lost``: the chain of gradient norms from the
-        last to the first weight layer telescopes.
+        last to the first weight layer telescopes. A branch through which no
+        gradient passes at all (a weight that starts at 0, say) has no row: what
+        gets by it belongs to ``skip``. Where the gradient ends for good, so does
+        the ledger, with a row of infinite decades.
         """
         weights = [i for i, passage in enumerate(self._passages) if passage.kind == "weights"]
-        chain = self._passages[weights[0] : weights[-1] + 1]
+        first, *rest = self._passages[weights[0] : weights[-1] + 1]
+        backward = rest[::-1]
+        if first.entering > 0:
+            backward = [p for p in backward if p.entering > 0 and p.leaving > 0]
         rows = []
-        for module, before in zip(chain[:0:-1], chain[-2::-1], strict=True):
+        for module, before in zip(backward, [*backward[1:], first], strict=True):
             rows.append(
                 LedgerRow(module.name, module.kind, _decades(module.entering, module.leaving))
             )
+            if module.leaving == 0:
+                break
             between = _decades(module.leaving, before.entering)
             if abs(between) > 1e-9:
                 rows.append(LedgerRow(f"between {before.name} and {module.name}", "skip", between))
+            if before.entering == 0:
+                break
         return Ledger(tuple(rows))
 
     def __str__(self) -> str:
@@ -256,13 +263,22 @@ def _slopes(function: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
 
 
 class _Weighing:
-    """Collects the norm of the gradient that flows through a tensor."""
+    """Collects the norm of the gradient that flows through a tensor.
+
+    It holds the tensor's node of the graph until ``release``: a hooked graph of
+    10,000 layers that falls in one go overflows the stack, one that is taken down
+    from the loss to the input does not.
+    """
 
     def __init__(self, tensor: Tensor) -> None:
         self.norm = 0.0
         self.reached = False
+        self._node = tensor.grad_fn
         if tensor.requires_grad:
             tensor.register_hook(self._weigh)
+
+    def release(self) -> None:
+        self._node = None
 
     def _weigh(self, gradient: Tensor) -> None:
         self.norm = _norm(gradient)
@@ -276,11 +292,10 @@ class _Step:
     name: str
     kind: str
     output: _Weighing
-    input: _Weighing | None
+    input: _Weighing
 
     def passage(self) -> _Passage:
-        leaving = self.input.norm if self.input is not None else math.nan
-        return _Passage(self.name, self.kind, self.output.norm, leaving)
+        return _Passage(self.name, self.kind, self.output.norm, self.input.norm)
 
 
 class _Tape(TorchFunctionMode):
@@ -288,7 +303,7 @@ class _Tape(TorchFunctionMode):
 
     Weight layers are met by module hooks, activations and norms as functions, so
     that ``torch.relu(x)`` in a forward method counts like ``nn.ReLU``. Each reads
-    its input through a view of its own, so that the gradient through it alone can
+    its input through a copy of its own, so that the gradient through it alone can
     be told from what a skip connection adds.
     """
 
@@ -298,7 +313,8 @@ class _Tape(TorchFunctionMode):
         self.steps: list[_Step] = []
         self.calls: dict[nn.Module, list[_Weighing]] = {}
         self.activations: dict[nn.Module, tuple[float, float, float, float]] = {}
-        self._views: dict[nn.Module, _Weighing] = {}
+        self._own: dict[nn.Module, _Weighing] = {}
+        self._weighings: list[_Weighing] = []
         self._latest: nn.Module | None = None
         self._handles = [
             handle
@@ -313,17 +329,24 @@ class _Tape(TorchFunctionMode):
         for handle in self._handles:
             handle.remove()
 
+    def release(self) -> None:
+        """Let go of the graph; nothing else may hold it by then."""
+        for weighing in reversed(self._weighings):
+            weighing.release()
+
+    def _weigh(self, tensor: Tensor) -> _Weighing:
+        self._weighings.append(_Weighing(tensor))
+        return self._weighings[-1]
+
     def _before(self, layer: nn.Module, inputs: tuple) -> tuple:
-        view = inputs[0].view_as(inputs[0])
-        self._views[layer] = _Weighing(view)
-        return (view, *inputs[1:])
+        own = inputs[0].clone()
+        self._own[layer] = self._weigh(own)
+        return (own, *inputs[1:])
 
     def _after(self, layer: nn.Module, _inputs: tuple, output: Tensor) -> None:
-        weighing = _Weighing(output)
+        weighing = self._weigh(output)
         self.calls.setdefault(layer, []).append(weighing)
-        self.steps.append(
-            _Step(self.layers[layer], "weights", weighing, self._views.pop(layer, None))
-        )
+        self.steps.append(_Step(self.layers[layer], "weights", weighing, self._own.pop(layer)))
         self._latest = layer
 
     def __torch_function__(
@@ -335,17 +358,17 @@ class _Tape(TorchFunctionMode):
         if function in _ACTIVATIONS:
             return self._activation(function, args, kwargs)
         if function in _NORMS:
-            view = args[0].view_as(args[0])
-            weighing = _Weighing(view)
-            output = function(view, *args[1:], **kwargs)
+            own = args[0].clone()
+            weighing = self._weigh(own)
+            output = function(own, *args[1:], **kwargs)
             self._met(function.__name__, "norm", output, weighing)
             return output
         return function(*args, **kwargs)
 
     def _activation(self, function: Callable, args: tuple, kwargs: dict) -> Tensor:
         changes_input = function.__name__.endswith("_") or kwargs.get("inplace", False)
-        inputs = args[0] if changes_input else args[0].view_as(args[0])
-        weighing = _Weighing(inputs)
+        inputs = args[0] if changes_input else args[0].clone()
+        weighing = self._weigh(inputs)
         before = inputs.detach().clone()
         output = function(inputs, *args[1:], **kwargs)
         options = {key: value for key, value in kwargs.items() if key != "inplace"}
@@ -356,14 +379,12 @@ class _Tape(TorchFunctionMode):
             self.activations[self._latest] = _activity(output.detach(), slopes, units)
         return output
 
-    def _met(self, function: str, kind: str, output: Tensor, view: _Weighing) -> None:
+    def _met(self, function: str, kind: str, output: Tensor, own: _Weighing) -> None:
         layer = self.layers[self._latest] if self._latest is not None else "the input"
-        self.steps.append(_Step(f"{function} after {layer}", kind, _Weighing(output), view))
+        self.steps.append(_Step(f"{function} after {layer}", kind, self._weigh(output), own))
 
 
-def _activity(
-    activations: Tensor, slopes: Tensor, units: int
-) -> tuple[float, float, float, float]:
+def _activity(activations: Tensor, slopes: Tensor, units: int) -> tuple[float, float, float, float]:
     """Mean, standard deviation, saturated share and dead share."""
     alive = (slopes != 0).movedim(units, -1).flatten(0, -2).any(dim=0)  # (N,)
     return (
@@ -525,7 +546,10 @@ def record(
         if not loss.requires_grad:
             raise ValueError("loss_fn must return a loss that depends on the model's weights")
         loss.backward()
-    return _flow(tape, loss.item())
+        value = loss.item()
+        del outputs, loss
+        tape.release()
+    return _flow(tape, value)
 
 
 def _flow(tape: _Tape, loss: float) -> Flow:
@@ -562,23 +586,25 @@ class Log:
         self.layer_names = layer_names
         self.activation_names = activation_names
         self.steps: list[int] = []
-        self._gradients: list[Tensor] = []
-        self._updates: list[Tensor] = []
+        self._gradients: list[list[Tensor]] = []
+        self._updates: list[tuple[list[Tensor], list[Tensor]]] = []
         self._activity: list[Tensor] = []
 
-    @staticmethod
-    def _table(rows: list[Tensor], columns: int) -> np.ndarray:
-        return torch.stack(rows).cpu().numpy() if rows else np.empty((0, columns))
+    def _table(self, rows: list[list[Tensor]]) -> np.ndarray:
+        entries = [norm for row in rows for norm in row]
+        flat = torch.stack(entries).cpu().numpy() if entries else np.empty(0)
+        return flat.reshape(len(rows), len(self.layer_names))
 
     @property
     def gradient_norms(self) -> np.ndarray:
         """Norm of each weight's gradient before the step, (S, L) float64."""
-        return self._table(self._gradients, len(self.layer_names))
+        return self._table(self._gradients)
 
     @property
     def update_ratios(self) -> np.ndarray:
         """Norm of each weight's change over the norm of the weight, (S, L)."""
-        return self._table(self._updates, len(self.layer_names))
+        changes = self._table([changes for changes, _ in self._updates])
+        return _ratio(changes, self._table([sizes for _, sizes in self._updates]))
 
     @property
     def activation_mean(self) -> np.ndarray:
@@ -675,7 +701,11 @@ def watch(
 
 
 class _Watcher:
-    """The hooks behind ``watch``; batches all layers, reads nothing back."""
+    """The hooks behind ``watch``: few operations, no values read, no large memory taken.
+
+    Fresh blocks of memory cost more here than the arithmetic, so copies and
+    stacks go into buffers that are kept from one recorded step to the next.
+    """
 
     def __init__(self, model: nn.Module, every: int, parts: Sequence[str]) -> None:
         layers = _named_layers(model)
@@ -689,14 +719,18 @@ class _Watcher:
         self.parts = frozenset(parts)
         self.log = Log(tuple(layers.values()), tuple(self.activations.values()))
         self.step = 0
+        self.zones: dict[object, tuple[list, list]] = {}
+        self.buffers: dict[object, Tensor] = {}
         self.heard: dict[nn.Module, tuple[Tensor, Tensor]] = {}
         self.handles: list = []
-        self.old: list[Tensor] = []
+        self.before: list[Tensor] = []
+        self.recording = False
         self.listen()
 
     def listen(self) -> None:
         """Keep what activation modules read and return, if the next step counts."""
-        if "activations" in self.parts and self.step % self.every == 0:
+        self.recording = self.step % self.every == 0
+        if self.recording and "activations" in self.parts:
             self.handles = [
                 module.register_forward_hook(self.hear) for module in self.activations
             ]
@@ -708,64 +742,126 @@ class _Watcher:
         for handle in self.handles:
             handle.remove()
         self.handles = []
-        self.heard = {}
 
     @torch.no_grad()
     def before_step(self, *_arguments: object) -> None:
-        if self.step % self.every:
+        if not self.recording:
             return
         self.log.steps.append(self.step)
         if "gradients" in self.parts:
-            self.log._gradients.append(_norms([weight.grad for weight in self.weights]))
+            gradients = [
+                torch.zeros_like(weight) if weight.grad is None else weight.grad
+                for weight in self.weights
+            ]
+            self.log._gradients.append(torch._foreach_norm(gradients, 2, dtype=torch.float64))
         if "activations" in self.parts:
-            self.log._activity.append(self.activity())
             self.stop_listening()
+            self.log._activity.append(self.activity())
+            self.heard.clear()
         if "updates" in self.parts:
-            self.old = [weight.detach().clone() for weight in self.weights]
+            if not self.before:
+                self.before = [torch.empty_like(weight) for weight in self.weights]
+            torch._foreach_copy_(self.before, self.weights)
 
     @torch.no_grad()
     def after_step(self, *_arguments: object) -> None:
-        if self.old:
-            changes = torch._foreach_sub([weight.detach() for weight in self.weights], self.old)
-            self.log._updates.append(_norms(changes) / _norms(self.old))
-            self.old = []
+        if self.recording and "updates" in self.parts:
+            sizes = torch._foreach_norm(self.before)
+            torch._foreach_sub_(self.before, self.weights)
+            self.log._updates.append((torch._foreach_norm(self.before), sizes))
         self.step += 1
         self.listen()
 
     def activity(self) -> Tensor:
         """Mean, standard deviation, saturated and dead share, shape (4, A)."""
         position = {module: i for i, module in enumerate(self.activations)}
-        table = torch.full((4, len(position)), math.nan)
+        table = torch.full((4, len(position)), math.nan, dtype=torch.float64)
         alike: dict[object, list[nn.Module]] = {}
         for module, (read, _) in self.heard.items():
             own = module if next(module.parameters(), None) is not None else None
-            kind = (type(module), module.extra_repr(), read.shape, own)
+            kind = (type(module), module.extra_repr(), read.shape, read.dtype, own)
             alike.setdefault(kind, []).append(module)
-        for modules in alike.values():
-            read = torch.stack([self.heard[module][0] for module in modules])  # (G, B, ..., N)
-            made = torch.stack([self.heard[module][1] for module in modules]).flatten(1)
-            slopes = _slopes(modules[0], read)
-            units = 2 if slopes.ndim > 4 else -1
-            alive = (slopes != 0).movedim(units, -1).flatten(1, -2).any(dim=1)  # (G, N)
+        for kind, modules in alike.items():
             columns = [position[module] for module in modules]
-            table[:, columns] = torch.stack(
-                [
-                    made.mean(dim=1),
-                    made.std(dim=1, correction=0),
-                    (slopes.abs() < SATURATED).flatten(1).to(made.dtype).mean(dim=1),
-                    1 - alive.to(made.dtype).mean(dim=1),
-                ]
-            ).to(table)
+            made = self.stacked((kind, "made"), [self.heard[module][1] for module in modules])
+            made = made.flatten(1)
+            mean = made.mean(dim=1, keepdim=True)
+            spread = torch.linalg.vector_norm(made.sub_(mean), dim=1) / math.sqrt(made.shape[1])
+            read = self.stacked((kind, "read"), [self.heard[module][0] for module in modules])
+            saturated, dead = self.flat_shares(modules[0], read)
+            table[:, columns] = torch.stack([mean[:, 0], spread, saturated, dead]).to(table)
         return table
 
+    def stacked(self, key: object, tensors: list[Tensor]) -> Tensor:
+        """Copy G tensors of shape (B, ..., N) into a kept buffer (G, B, ..., N)."""
+        shape = (len(tensors), *tensors[0].shape)
+        if key not in self.buffers or self.buffers[key].shape != shape:
+            self.buffers[key] = tensors[0].new_empty(shape)
+        return torch.stack(tensors, out=self.buffers[key])
 
-def _norms(tensors: list[Tensor | None]) -> Tensor:
-    """L2 norm of each tensor in float64, 0 where there is none; shape (L,)."""
-    present = [tensor for tensor in tensors if tensor is not None]
-    norms = torch.stack(torch._foreach_norm(present, 2, dtype=torch.float64)) if present else None
-    if len(present) == len(tensors):
-        return norms
-    table = torch.zeros(len(tensors), dtype=torch.float64)
-    if present:
-        table[[i for i, tensor in enumerate(tensors) if tensor is not None]] = norms.to(table)
-    return table
+    def flat_shares(self, module: nn.Module, read: Tensor) -> tuple[Tensor, Tensor]:
+        """Saturated share and share of dead units, each (G,), from (G, B, ..., N)."""
+        few, units = read[:, :_SAMPLED], 2 if read.ndim > 4 else -1
+        if next(module.parameters(), None) is not None:
+            slopes = _slopes(module, read)
+            saturated = slopes[:, :_SAMPLED].abs() < SATURATED
+            dead = (slopes == 0).movedim(units, -1).flatten(1, -2).all(dim=1)  # (G, N)
+        else:
+            kind = (type(module), module.extra_repr(), read.dtype)
+            if kind not in self.zones:
+                self.zones[kind] = (
+                    _flat_zones(module, SATURATED, read), _flat_zones(module, 0.0, read)
+                )  # fmt: skip
+            flat, level = self.zones[kind]
+            saturated = torch.zeros_like(few, dtype=torch.bool)
+            for start, end in flat:
+                saturated |= (few >= start) & (few <= end) if start > -math.inf else few <= end
+            low = max((end for start, end in level if start == -math.inf), default=-math.inf)
+            high = min((start for start, end in level if end == math.inf), default=math.inf)
+            dead = _outside(read.movedim(units, -1).flatten(1, -2), low, high)
+        return saturated.flatten(1).double().mean(dim=1), dead.double().mean(dim=1)
+
+
+_SAMPLED = 32  # samples of a batch that ``watch`` looks at for saturation
+
+
+def _outside(rows: Tensor, low: float, high: float) -> Tensor:
+    """Whether a unit is at or beyond the bounds in all samples; (G, S, N) to (G, N).
+
+    Uses up ``rows``.
+    """
+    if low == -math.inf and high == math.inf:
+        return torch.zeros(len(rows), 1, dtype=torch.bool)
+    if high == math.inf:
+        return rows.amax(dim=1) <= low
+    if low == -math.inf:
+        return rows.amin(dim=1) >= high
+    distance = rows.sub_((low + high) / 2).abs_()  # in place: large fresh memory is dear
+    return distance.amin(dim=1) >= (high - low) / 2
+
+
+def _flat_zones(module: nn.Module, bound: float, like: Tensor) -> list[tuple[float, float]]:
+    """Closed intervals of inputs in which the absolute slope is at most ``bound``.
+
+    Found on a grid from -40 to 40 and refined by bisection; an interval that
+    reaches the edge of the grid is taken to go on for ever.
+    """
+
+    def is_flat(inputs: Tensor) -> Tensor:
+        return _slopes(module, inputs.to(like)).abs() <= bound
+
+    grid = torch.linspace(-40, 40, 4001, dtype=torch.float64)
+    flat = is_flat(grid)
+    turns = (flat[1:] != flat[:-1]).nonzero()[:, 0]
+    inside = torch.where(flat[turns], grid[turns], grid[turns + 1])
+    beyond = torch.where(flat[turns], grid[turns + 1], grid[turns])
+    for _ in range(30):
+        middle = (inside + beyond) / 2
+        held = is_flat(middle)
+        inside, beyond = torch.where(held, middle, inside), torch.where(held, beyond, middle)
+    edges = inside.tolist()
+    if flat[0]:
+        edges = [-math.inf, *edges]
+    if flat[-1]:
+        edges = [*edges, math.inf]
+    return list(zip(edges[::2], edges[1::2], strict=True))

@@ -1,0 +1,31 @@
+"""How the tests run: one thread a process, no progress bars, lessons spread over workers."""
+
+import os
+from pathlib import Path
+
+import hypothesis
+
+# Read by the test processes and by the kernels they start; torch must not be imported earlier.
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["TQDM_DISABLE"] = "1"
+# Nobody's own kernels and start-up files.
+os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
+os.environ["IPYTHONDIR"] = str(Path(__file__).parent / ".pytest_cache" / "ipython")
+
+# The same examples every time, however slow the machine.
+hypothesis.settings.register_profile("course", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("course")
+
+# Sources are read by the renderer; what a learner writes is their own.
+collect_ignore = ["my_course", "notebooks/source"]
+
+
+def pytest_xdist_make_scheduler(config, log):
+    """Give a whole file to one worker, but each long lesson run to the next free one."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            return nodeid if "::test_lesson_runs" in nodeid else super()._split_scope(nodeid)
+
+    return Scheduling(config, log)

@@ -1,0 +1,182 @@
+"""The ``course`` command.
+
+Everything slow is imported inside the commands, so that ``course --help``
+answers at once.
+"""
+
+import ast
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from nbformat import NotebookNode
+
+    from helpers.render import Run
+
+
+class _OneSentence(click.Group):
+    """A group whose expected errors end in one sentence, not in a traceback."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except (ValueError, OSError) as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_OneSentence)
+def main() -> None:
+    """Run, read and publish the course on vanishing and exploding gradients."""
+    # "Python 3" is the Python of the course, not one that the user has installed elsewhere.
+    os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+def lab(options: tuple[str, ...]) -> None:
+    """Open your own copy of the lessons, my_course/, in JupyterLab.
+
+    What you changed is never overwritten. OPTIONS go to `jupyter lab` as they
+    are, for example --no-browser or --port 8890.
+    """
+    from helpers import render
+
+    folder = render.ROOT / "my_course"
+    for line in render.learner_copy(folder):
+        click.echo(line)
+    command = _lab_command(folder, render.lessons()[0].name, options)
+    os.environ.update(_lab_environment(render.ROOT))
+    sys.stdout.flush()
+    os.execv(command[0], command)
+
+
+@main.command()
+@click.argument("names", nargs=-1)
+@click.option("--force", is_flag=True, help="Also execute lessons that match their source.")
+@click.option("--check", is_flag=True, help="Execute nothing; fail if a notebook is out of step.")
+def render(names: tuple[str, ...], force: bool, check: bool) -> None:
+    """Turn notebooks/source into executed notebooks: all, or those NAMED.
+
+    A lesson that matches its source is not executed again. After a change in
+    helpers/ use --force.
+    """
+    from helpers import render as publishing
+
+    if check:
+        reasons = publishing.stale(names)
+        for name, reason in reasons.items():
+            click.echo(f"{name}: {reason}")
+        if reasons:
+            raise click.ClickException("run `course render` and commit the result")
+        return
+    for line in publishing.render(names, force=force):
+        click.echo(line)
+
+
+@main.command()
+@click.argument("names", nargs=-1)
+@click.option("--workers", type=click.IntRange(1), help="Lessons at a time  [default: processors].")
+@click.option(
+    "-p", "parameters", nargs=2, multiple=True, metavar="NAME VALUE", help="Change a parameter."
+)
+def run(names: tuple[str, ...], workers: int | None, parameters: tuple) -> None:
+    """Execute the lessons without a browser: all, or those NAMED.
+
+    One line a lesson says how many claims held. Nothing is written. The exit
+    code is 1 if a claim or a cell failed.
+    """
+    import nbformat
+
+    from helpers import render as publishing
+
+    paths = publishing.lessons(names)
+    if not paths:
+        raise click.ClickException("notebooks/ holds no rendered lesson; run `course render` first")
+    notebooks = [nbformat.read(path, as_version=4) for path in paths]
+    for path, notebook in zip(paths, notebooks, strict=True):
+        _set_parameters(notebook, path.stem, parameters)
+    width = max(len(path.stem) for path in paths)
+    failed = False
+    for path, result in zip(paths, publishing.execute(notebooks, workers), strict=True):
+        click.echo(f"{path.stem:{width}}  {_verdict(result)}")
+        failed = failed or bool(result.failure)
+    sys.exit(failed)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("names", nargs=-1)
+def solutions(folder: Path, names: tuple[str, ...]) -> None:
+    """Write the worked, executed lessons into FOLDER: all, or those NAMED."""
+    from helpers import render as publishing
+
+    for line in publishing.solutions(folder, names):
+        click.echo(line)
+
+
+def _lab_command(folder: Path, first: str, options: "Iterable[str]") -> list[str]:
+    """Return the command that opens JupyterLab on the first lesson."""
+    command = [
+        *(sys.executable, "-m", "jupyterlab"),
+        f"--ServerApp.root_dir={folder}",
+        f"--LabApp.default_url=/lab/tree/{first}",
+        # The course works without a network: ask nobody for news or updates.
+        "--LabApp.news_url=None",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    ]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        command.append("--allow-root")  # in a container everybody is root
+    return [*command, *options]
+
+
+def _lab_environment(root: Path) -> dict[str, str]:
+    """Return what JupyterLab and its kernels find in their environment."""
+    config = [str(root / ".jupyter"), os.environ.get("JUPYTER_CONFIG_PATH", "")]
+    return {
+        "JUPYTER_CONFIG_PATH": os.pathsep.join(filter(None, config)),
+        # Networks this small train fastest on one thread.
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
+    }
+
+
+def _set_parameters(notebook: "NotebookNode", lesson: str, parameters: tuple) -> None:
+    """Add assignments to the parameters cell, so that cell numbers stay."""
+    cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    nodes = [node for cell in cells for node in ast.walk(ast.parse(cell.source))]
+    names = [node for node in nodes if isinstance(node, ast.Name)]
+    known = [node.id for node in names if isinstance(node.ctx, ast.Store)]
+    for name, text in parameters:
+        if name not in known:
+            raise ValueError(
+                f"{lesson} has no parameter {name!r}; it has: {', '.join(known) or 'none'}"
+            )
+        cells[0].source += f"\n{name} = {_literal(text)!r}"
+
+
+def _literal(text: str) -> object:
+    """Read a number, a truth value or a list; everything else is a string."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def _verdict(result: "Run") -> str:
+    """Return the line that sums up how a lesson ran."""
+    if result.failure:
+        return f"FAILED, {result.failure}"
+    cells = result.notebook.cells
+    claims = sum(
+        line.startswith("✓ ")
+        for cell in cells
+        for output in cell.get("outputs", [])
+        for line in output.get("text", "").split("\n")
+    )
+    exercises = sum("exercise" in cell.metadata.get("tags", []) for cell in cells)
+    return f"{claims:3} claims held  {exercises:2} exercises  {result.seconds:6.1f} s"

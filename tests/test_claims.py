@@ -1,0 +1,256 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helpers.claims import ClaimError, claim, number_text, predict
+
+HOLDS = [
+    ({"equals": 0.5}, 0.5, "✓ share: 0.5 (claimed exactly 0.5)"),
+    ({"equals": 2**-10}, 0.5**10, "✓ share: 0.000977 (claimed exactly 0.0009765625)"),
+    ({"equals": 0}, -0.0, "✓ share: 0 (claimed exactly 0)"),
+    ({"equals": math.inf}, math.inf, "✓ share: inf (claimed exactly inf)"),
+    ({"equals": 12_345}, 12_345, "✓ share: 12345 (claimed exactly 12345)"),
+    ({"about": 0.141, "within": 0.03}, 0.1404, "✓ share: 0.14 (claimed within 3 % of 0.141)"),
+    ({"about": -2, "within": 0.005}, -2.009, "✓ share: -2.01 (claimed within 0.5 % of -2)"),
+    (
+        {"about": math.sqrt(2), "within": 0.01},
+        1.41,
+        "✓ share: 1.41 (claimed within 1 % of 1.41421)",
+    ),
+    ({"about": 1e-3, "factor": 2}, 0.0019, "✓ share: 0.0019 (claimed within a factor 2 of 1e-3)"),
+    ({"about": 1e-3, "factor": 2.0}, 5e-4, "✓ share: 0.0005 (claimed within a factor 2 of 1e-3)"),
+    ({"above": 0.9}, 0.9171, "✓ share: 0.917 (claimed above 0.9)"),
+    ({"below": 1e-3}, 2.123e-19, "✓ share: 2.12e-19 (claimed below 1e-3)"),
+    (
+        {"between": (0.0035, 0.0055)},
+        0.0035,
+        "✓ share: 0.0035 (claimed between 0.0035 and 0.0055)",
+    ),
+]
+
+FAILS = [
+    ({"equals": 0.3}, 0.1 + 0.2),
+    ({"about": 0.141, "within": 0.03}, 0.1453),
+    ({"about": 0.141, "within": 0.03}, -0.141),
+    ({"about": 1e-3, "factor": 2}, 0.0021),
+    ({"about": 1e-3, "factor": 2}, 0.00049),
+    ({"about": 1e-3, "factor": 2}, -1e-3),
+    ({"above": 0.9}, 0.9),
+    ({"below": 1e-3}, 1e-3),
+    ({"between": (0.0035, 0.0055)}, 0.00551),
+    ({"between": (0.0035, 0.0055)}, 0.00349),
+]
+
+
+@pytest.mark.parametrize(("criterion", "measured", "line"), HOLDS)
+def test_a_claim_that_holds_prints_one_line(criterion, measured, line, capsys):
+    claim("share", measured, **criterion)
+    assert capsys.readouterr().out == line + "\n"
+
+
+@pytest.mark.parametrize(("criterion", "measured"), FAILS)
+def test_a_claim_that_fails_raises_and_prints_nothing(criterion, measured, capsys):
+    with pytest.raises(ClaimError, match=f"^Claim failed: share: measured {measured!r}, claimed "):
+        claim("share", measured, **criterion)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("criterion", [criterion for criterion, *_ in HOLDS])
+@pytest.mark.parametrize("drifts", [False, True])
+def test_nan_meets_no_criterion(criterion, drifts):
+    with pytest.raises(ClaimError):
+        claim("share", math.nan, **criterion, drifts=drifts)
+
+
+def test_a_claim_error_is_an_assertion_error():
+    with pytest.raises(AssertionError, match=r"^Claim failed: the unit is dead$"):
+        claim("the unit is dead", False)
+
+
+@pytest.mark.parametrize("truth", [True, np.True_, torch.tensor(True)])
+def test_a_truth_needs_no_criterion(truth, capsys):
+    claim("the unit is dead", truth)
+    assert capsys.readouterr().out == "✓ the unit is dead: holds\n"
+
+
+def test_a_drifting_number_stays_out_of_the_line(capsys):
+    claim("accuracy", 0.91712345, above=0.9, drifts=True)
+    assert capsys.readouterr().out == "✓ accuracy: holds (claimed above 0.9)\n"
+    with pytest.raises(ClaimError):
+        claim("accuracy", 0.89, above=0.9, drifts=True)
+
+
+@pytest.mark.parametrize(
+    "half",
+    [
+        torch.tensor(0.5),
+        torch.tensor(0.5, requires_grad=True),
+        torch.tensor(0.5, dtype=torch.bfloat16),
+        np.float32(0.5),
+        np.array(0.5),
+    ],
+)
+def test_a_wrapped_number_is_a_number(half, capsys):
+    claim("share", half, equals=0.5)
+    assert capsys.readouterr().out == "✓ share: 0.5 (claimed exactly 0.5)\n"
+
+
+def test_a_bound_may_be_wrapped_too(capsys):
+    claim("share", 0.5, about=torch.tensor(0.5), within=np.float32(0.5))
+    claim("count", np.int64(1234), above=np.float64(3))
+    assert "within 50 % of 0.5" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "measured", [torch.ones(1), np.ones(2), "0.5", None, [0.5], 1j, torch.tensor(1j), 10**400]
+)
+def test_anything_else_is_no_measurement(measured):
+    with pytest.raises(TypeError, match=r"^measured must "):
+        claim("share", measured, above=0)
+    with pytest.raises(TypeError, match=r"^measured must "):
+        predict("How much?", 1, measured)
+
+
+@pytest.mark.parametrize(
+    ("criterion", "sentence"),
+    [
+        ({}, "exactly one of .* got none"),
+        ({"above": 1, "below": 3}, "exactly one of .* got above and below"),
+        ({"about": 1}, "about needs within, such as 0.03, or factor"),
+        ({"about": 1, "within": 0.1, "factor": 2}, "and not both"),
+        ({"above": 1, "within": 0.1}, "within and factor belong to about"),
+        ({"about": 0, "within": 0.1}, "about must not be 0"),
+        ({"about": 1, "within": 0.0}, "within must be above 0"),
+        ({"about": 1, "factor": 1}, "factor must be above 1"),
+        ({"between": (2, 1)}, "from the lower bound to the higher one, got 2 and 1"),
+        ({"above": math.nan}, "above must be a finite number, got NaN"),
+        ({"equals": math.nan}, "equals must be a finite number, got NaN"),
+        ({"below": math.inf}, "below must be a finite number, got inf"),
+    ],
+)
+def test_a_criterion_that_makes_no_sense_is_refused(criterion, sentence, capsys):
+    with pytest.raises(ValueError, match=sentence):
+        claim("share", 2.0, **criterion)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("criterion", [{"above": "1"}, {"equals": True}, {"between": 3}])
+def test_a_bound_that_is_no_number_is_refused(criterion):
+    with pytest.raises(TypeError, match=f"^{next(iter(criterion))} must be"):
+        claim("share", 2.0, **criterion)
+
+
+def test_a_truth_with_a_criterion_is_refused():
+    with pytest.raises(ValueError, match="True or False needs no criterion, got equals"):
+        claim("share", True, equals=1)
+
+
+def test_a_statement_is_one_line_of_words(capsys):
+    claim("a long\n    statement", True)
+    assert capsys.readouterr().out == "✓ a long statement: holds\n"
+    with pytest.raises(TypeError, match=r"^statement must be a few words"):
+        claim(" ", True)
+    with pytest.raises(TypeError, match=r"^statement must be a few words"):
+        claim(0.5, 0.5, equals=0.5)
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_number_text_reads_back(value):
+    assert float(number_text(value)) == value
+    assert float(number_text(value, 3)) == float(f"{value:.2e}")
+    assert number_text(value, 3) not in {"-0", "-0.0", "0.0"}
+
+
+def test_number_text_of_float32_has_no_noise():
+    assert number_text(np.float32(0.1)) == "0.1"
+    assert number_text(np.float32(1e-30)) == "1e-30"
+    assert [number_text(v) for v in (math.nan, -math.inf, np.int64(7))] == ["NaN", "-inf", "7"]
+
+
+def said(capsys, guess, measured):
+    predict("How much?", guess, measured)
+    out = capsys.readouterr().out
+    assert out.startswith("How much? ")
+    assert out.count("\n") == 1
+    return out.removeprefix("How much? ").rstrip("\n")
+
+
+def test_without_a_prediction_it_says_how_to_make_one(capsys):
+    assert said(capsys, None, torch.tensor(0.5**10)) == (
+        "No prediction yet: write a number in place of None and run the cell again. "
+        "Measured: 0.000977."
+    )
+
+
+@pytest.mark.parametrize(
+    ("guess", "measured", "verdict"),
+    [
+        (0.1, 0.5**10, "You said 0.1, measured 0.000977: 2.0 decades too high."),
+        (1e-9, 1e-6, "You said 1e-9, measured 1e-6: 3.0 decades too low."),
+        (5, 10, "You said 5, measured 10: within a factor 2, well predicted."),
+        (4.9, 10, "You said 4.9, measured 10: 0.3 decades too low."),
+        (3, 3, "You said 3, measured 3: exactly right, well predicted."),
+        (0, 0.0, "You said 0, measured 0: exactly right, well predicted."),
+        (-10, -0.1, "You said -10, measured -0.1: 2.0 decades too low."),
+        (-1, 0.1, "You said -1, measured 0.1: the other sign."),
+        (0, 0.1, "You said 0, measured 0.1: no number of decades lies between them."),
+        (1, 0, "You said 1, measured 0: no number of decades lies between them."),
+        (1, math.nan, "You said 1, measured NaN: no number of decades lies between them."),
+        (5e-324, 1e308, "You said 5e-324, measured 1e308: 631.3 decades too low."),
+    ],
+)
+def test_a_prediction_is_compared_in_decades(guess, measured, verdict, capsys):
+    assert said(capsys, guess, measured) == verdict
+
+
+class Hostile:
+    @property
+    def __class__(self):
+        raise RuntimeError("no class")
+
+    def __repr__(self):
+        raise RuntimeError("no words")
+
+    def __eq__(self, other):
+        raise RuntimeError("no comparison")
+
+
+@pytest.mark.parametrize(
+    "guess",
+    ["0.5", math.nan, math.inf, [1], {}, True, 1j, 10**400, torch.ones(3), object],
+)
+def test_a_guess_that_is_no_number_earns_one_kind_sentence(guess, capsys):
+    assert said(capsys, guess, 0.5).startswith("A prediction is one number, written like 0.001")
+
+
+def test_a_hostile_guess_earns_the_same_sentence(capsys):
+    assert said(capsys, Hostile(), 0.5).startswith("A prediction is one number")
+
+
+ANYTHING = st.recursive(
+    st.one_of(
+        st.floats(),
+        st.integers(),
+        st.booleans(),
+        st.text(),
+        st.binary(),
+        st.complex_numbers(),
+        st.decimals(),
+        st.fractions(),
+        st.none(),
+        st.builds(object),
+        st.floats(width=32).map(np.float32),
+        st.floats().map(torch.tensor),
+    ),
+    lambda inner: st.lists(inner) | st.tuples(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=3,
+)
+
+
+@given(guess=ANYTHING, measured=st.floats() | st.integers(-(10**20), 10**20))
+def test_no_guess_makes_predict_raise(guess, measured):
+    predict("How much?", guess, measured)

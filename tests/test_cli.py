@@ -1,0 +1,259 @@
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import contextmanager
+
+import nbformat
+import pytest
+from click.testing import CliRunner
+
+from helpers import cli, render
+
+GOOD = """\
+# %% tags=["parameters"]
+seed = 0
+names: list = ["a"]
+
+# %%
+print("✓ the seed is small:", seed)
+print("✓ and so it is\\nnothing ✓ here")
+
+# %% tags=["exercise"]
+def double(x):
+    \"\"\"Return twice x.\"\"\"
+    ### BEGIN SOLUTION
+    return 2 * x
+    ### END SOLUTION
+"""
+CLAIM = """\
+# %% [markdown]
+# # A lesson
+
+# %%
+class ClaimError(AssertionError):
+    pass
+
+
+# %%
+raise ClaimError("Claim failed: chi is 2.\\nMore below.")
+"""
+WRONG = "# %%\nx = 1 / 0\n"
+SLOW = """\
+# %%
+import os
+import time
+from pathlib import Path
+
+Path(os.environ["PID_FILE"]).write_text(str(os.getpid()))
+time.sleep(60)
+"""
+CLONE = render.ROOT
+# The command as installed, but for a course in another folder.
+COURSE = """
+import sys
+from pathlib import Path
+from helpers import cli, render
+render.ROOT = Path(sys.argv.pop(1))
+cli.main()
+"""
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    """A course in a temporary folder, with sources but nothing rendered."""
+    source = tmp_path / "notebooks" / "source"
+    source.mkdir(parents=True)
+    monkeypatch.setattr(render, "ROOT", tmp_path)
+    for name, text in {"01_good": GOOD, "02_claim": CLAIM, "03_wrong": WRONG}.items():
+        (source / f"{name}.py").write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+def publish(root):
+    """Put the unexecuted lessons where rendered ones belong."""
+    for path in render.sources():
+        target = root / "notebooks" / f"{path.stem}.ipynb"
+        nbformat.write(render.learner_view(path), target)
+
+
+def course(*words):
+    return CliRunner().invoke(cli.main, words)
+
+
+def test_help_needs_nothing_heavy():
+    code = "import sys; from helpers import cli; print(sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    for heavy in ("torch", "numpy", "matplotlib", "nbclient", "jupytext"):
+        assert f"'{heavy}'" not in done.stdout
+    assert "'click'" in done.stdout
+    result = course("--help")
+    assert result.exit_code == 0
+    for command in ("lab", "render", "run", "solutions"):
+        assert re.search(rf"^  {command} ", result.output, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["run"], "Error: notebooks/ holds no rendered lesson; run `course render` first\n"),
+        (["lab"], "Error: notebooks/ holds no rendered lesson yet; run `course render` first\n"),
+        (
+            ["render", "07"],
+            "Error: there is no lesson '07'; there are: 01_good, 02_claim, 03_wrong\n",
+        ),
+        (["solutions", "notebooks"], "Error: notebooks/ holds the published lessons;"),
+    ],
+)
+def test_an_expected_error_is_one_sentence(root, monkeypatch, words, sentence):
+    monkeypatch.chdir(root)
+    result = course(*words)
+    assert result.exit_code == 1
+    assert result.output.startswith(sentence)
+    assert result.output.count("\n") == 1
+
+
+def test_an_unexpected_error_keeps_its_traceback(root, monkeypatch):
+    monkeypatch.setattr(render, "lessons", lambda names: {}[0])
+    assert isinstance(course("run").exception, KeyError)
+
+
+def test_run_reports_each_lesson_in_order_and_writes_nothing(root):
+    publish(root)
+    before = sorted(root.rglob("*"))
+    result = course("run", "--workers", "3")
+    assert result.exit_code == 1
+    first, second, third = result.output.splitlines()
+    assert re.fullmatch(r"01_good     2 claims held   1 exercises +\d+\.\d s", first)
+    assert second == "02_claim  FAILED, cell [2]: Claim failed: chi is 2."
+    assert third == "03_wrong  FAILED, cell [1]: ZeroDivisionError: division by zero"
+    assert sorted(root.rglob("*")) == before
+
+
+def test_run_takes_names_and_parameters(root, monkeypatch):
+    publish(root)
+    seen = []
+
+    def execute(notebooks, workers):
+        seen.extend(notebooks)
+        return iter([render.Run(notebooks[0], 1.0, "")])
+
+    monkeypatch.setattr(render, "execute", execute)
+    result = course("run", "01", "-p", "seed", "-3", "-p", "names", "abc")
+    assert result.exit_code == 0
+    assert len(seen) == 1
+    cell = seen[0].cells[0]
+    assert cell.source.endswith("\nseed = -3\nnames = 'abc'")
+    assert "parameters" in cell.metadata.tags
+
+    refused = course("run", "01", "-p", "sede", "1")
+    assert refused.output == "Error: 01_good has no parameter 'sede'; it has: seed, names\n"
+    assert "it has: none" in course("run", "03", "-p", "seed", "1").output
+    assert len(seen) == 1
+
+
+def test_render_check_executes_nothing_and_fails_when_out_of_step(root):
+    result = course("render", "--check")
+    assert result.exit_code == 1
+    assert "02_claim: has not been rendered yet\n" in result.output
+    assert result.output.endswith("Error: run `course render` and commit the result\n")
+    assert not list(root.rglob("*.ipynb"))
+
+
+def test_render_and_solutions_say_what_they_did(root):
+    result = course("render", "01_good")
+    assert result.exit_code == 0
+    assert re.fullmatch(r"01_good: rendered in \d+\.\d s\n", result.output)
+    assert course("render", "01_good", "--check").exit_code == 0
+    folder = root / "worked"
+    result = course("solutions", str(folder), "01", "03")
+    assert result.exit_code == 1
+    assert "01_good: worked version written" in result.output
+    assert "03_wrong: FAILED, cell [1]: ZeroDivisionError" in result.output
+    assert [path.name for path in folder.iterdir()] == ["01_good.ipynb"]
+
+
+@contextmanager
+def started(root, *words, **environment):
+    """Start the real command in a process of its own; end it whatever happens."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", COURSE, str(root), *words],
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+
+
+def waited_for(answer, process):
+    """Return what a function gives as soon as it no longer raises or returns nothing."""
+    for _ in range(300):
+        assert process.poll() is None, process.stdout.read()
+        try:
+            if result := answer():
+                return result
+        except OSError:
+            pass
+        time.sleep(0.1)
+    raise TimeoutError
+
+
+def test_ctrl_c_stops_the_lessons(root):
+    for path in render.sources():
+        path.unlink()
+    (root / "notebooks" / "source" / "01_slow.py").write_text(SLOW)
+    publish(root)
+    note = root / "pid"
+    with started(root, "run", PID_FILE=str(note)) as process:
+        kernel = int(waited_for(note.read_text, process))
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=30)
+        assert output.endswith("Aborted!\n")
+        assert process.returncode == 1
+    with pytest.raises(ProcessLookupError):
+        os.kill(kernel, 0)
+
+
+def test_lab_opens_the_learners_copy(root):
+    publish(root)
+    shutil.copytree(CLONE / ".jupyter", root / ".jupyter")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = ["lab", "--no-browser", "--IdentityProvider.token=abc"]
+
+    def page(path):
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{port}{path}", headers={"Authorization": "token abc"}
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.url, answer.read().decode()
+
+    with started(root, *words, JUPYTER_PORT=str(port), HOME=str(root)) as process:
+        _, text = waited_for(lambda: page("/api/contents/01_good.ipynb"), process)
+        assert json.loads(text)["content"]["cells"][1]["source"].startswith('print("✓')
+        address, _ = page("/")
+        assert address.endswith("/lab/tree/01_good.ipynb")
+        settings = json.loads(
+            page("/lab/api/settings/@jupyterlab/apputils-extension:notification")[1]
+        )
+        asked = settings["schema"]["properties"]
+        assert asked["fetchNews"]["default"] == "false"
+        assert asked["checkForUpdates"]["default"] is False
+        assert json.loads(page("/lab/api/news")[1]) == {"news": []}
+        assert json.loads(page("/lab/api/update")[1]) == {"notification": None}
+        assert (root / "my_course" / "02_claim.ipynb").exists()
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=30)
+    assert output.startswith("01_good.ipynb: new\n02_claim.ipynb: new\n")

@@ -1,0 +1,441 @@
+"""What holds for every lesson: its looks, its step with the source, and its runs.
+
+The rules below are functions from a notebook to complaints; each is shown a bad
+notebook before it is trusted with the lessons. nbval compares the outputs.
+"""
+
+import ast
+import re
+import statistics
+from urllib.parse import unquote
+
+import nbformat
+import papermill
+import pytest
+
+from helpers import render
+
+LESSONS = {path.stem: path for path in render.lessons()}
+LINK = re.compile(r"\]\(([^)\s]+)|(?:href|src)=[\"']([^\"']+)")
+LEFTOVER = {
+    "a memory address": re.compile(r"\bat 0x[0-9a-f]+"),
+    "a progress bar": re.compile(r"\d%\||it/s|█"),
+    "a wall time": re.compile(r"(?i)\b[\d.]+ ?(ns|[µm]s|s|min|seconds?|minutes?)\b|wall time"),
+}
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def markdown(notebook):
+    return [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+
+
+def tagged(notebook, tag):
+    return [cell for cell in notebook.cells if tag in cell.metadata.get("tags", [])]
+
+
+def outputs(notebook):
+    return [output for cell in code_cells(notebook) for output in cell.outputs]
+
+
+def text(cell):
+    """Everything a code cell printed."""
+    return "".join(output.get("text", "") for output in cell.outputs)
+
+
+def figures(notebook):
+    return [output for output in outputs(notebook) if "image/png" in output.get("data", {})]
+
+
+def trees(notebook):
+    """Every node of the syntax trees of all code cells."""
+    return [node for cell in code_cells(notebook) for node in ast.walk(ast.parse(cell.source))]
+
+
+def between(low, value, high, what):
+    return [] if low <= value <= high else [f"{value:g} {what}, expected {low} to {high}"]
+
+
+# ---- The rules: each returns complaints ----------------------------------------------
+
+
+def executed_in_order(notebook, name):
+    counts = [cell.execution_count for cell in code_cells(notebook)]
+    return [] if counts == [*range(1, len(counts) + 1)] else [f"execution counts are {counts}"]
+
+
+def short_cells(notebook, name):
+    lines = [len(cell.source.split("\n")) for cell in code_cells(notebook)]
+    return between(1, max(lines), 20, "lines in the longest code cell") + between(
+        2, statistics.median(lines), 6, "lines in the median code cell"
+    )
+
+
+def enough_cells(notebook, name):
+    return between(20, len(notebook.cells), 35, "cells")
+
+
+def enough_words(notebook, name):
+    words = sum(len(source.split()) for source in markdown(notebook))
+    return between(1200, words, 2500, "words of text")
+
+
+def enough_figures(notebook, name):
+    return between(3, len(figures(notebook)), 6, "figures")
+
+
+def small_file(notebook, name):
+    return between(0, len(nbformat.writes(notebook).encode()) / 1000, 800, "kB")
+
+
+def known_tags(notebook, name):
+    allowed = {"setup", "parameters", "exercise", "check"}
+    allowed |= {"nbval-ignore-output", "nbval-check-output"}
+    used = {tag for cell in notebook.cells for tag in cell.metadata.get("tags", [])}
+    return [f"tag {tag!r}" for tag in sorted(used - allowed)]
+
+
+def only_text_and_png(notebook, name):
+    kinds = {kind for output in outputs(notebook) for kind in output.get("data", {})}
+    allowed = {"text/plain", "text/html", "text/markdown", "text/latex", "image/png"}
+    complaints = [f"stored {kind}" for kind in sorted(kinds - allowed)]
+    if any(output.output_type == "error" for output in outputs(notebook)):
+        complaints.append("stored error")
+    if any(output.get("name") == "stderr" for output in outputs(notebook)):
+        complaints.append("stored stderr")
+    if "widgets" in notebook.metadata:
+        complaints.append("stored widget state")
+    return complaints
+
+
+def nothing_that_changes(notebook, name):
+    data = [text(cell) for cell in code_cells(notebook)]
+    for output in outputs(notebook):
+        stored = output.get("data", {})
+        data += [value for kind, value in stored.items() if kind.startswith("text/")]
+    return [
+        f"{what} in an output: {found[0]!r}"
+        for what, pattern in LEFTOVER.items()
+        for value in data
+        if (found := pattern.search(value))
+    ]
+
+
+def described_figures(notebook, name):
+    alts = [image.metadata.get("image/png", {}).get("alt", "") for image in figures(notebook)]
+    complaints = [f"figure {n} has no alt text" for n, alt in enumerate(alts, 1) if not alt.strip()]
+    return complaints + [f"alt text twice: {alt!r}" for alt in set(alts) if alts.count(alt) > 1]
+
+
+def literal_parameters(notebook, name):
+    cells = tagged(notebook, "parameters")
+    if len(cells) != 1:
+        return [f"{len(cells)} parameters cells"]
+    complaints, names = [], []
+    for node in ast.parse(cells[0].source).body:
+        try:
+            (target,) = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names.append(target.id)
+            ast.literal_eval(node.value)
+        except (AttributeError, ValueError):
+            complaints.append(f"not a literal assignment: {ast.unparse(node)}")
+    return complaints + ([] if "seed" in names else ["no parameter seed"])
+
+
+def numbered_title(notebook, name):
+    first = notebook.cells[0]
+    good = first.cell_type == "markdown" and re.match(rf"# {name[:2]} · \S", first.source)
+    return [] if good else [f"the first cell does not begin with '# {name[:2]} · '"]
+
+
+def one_setup(notebook, name):
+    count = len(tagged(notebook, "setup"))
+    return [] if count == 1 else [f"{count} setup cells"]
+
+
+def names_a_file(function, word):
+    """Whether a call with this word in it would touch a file beside the notebook."""
+    called = ast.unparse(function).split(".")[-1]
+    reads = called in ("load", "loadtxt", "imread", "read_csv", "save", "savefig")
+    if not isinstance(word, str) or word.startswith("/"):
+        return False
+    return called in ("open", "Path") or (reads and bool(re.search(r"[./]", word)))
+
+
+def no_plumbing(notebook, name):
+    """No star import, no path tricks, no file beside the notebook, no silenced warning."""
+    complaints = []
+    for node in trees(notebook):
+        code = ast.unparse(node)
+        if isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
+            complaints.append(code)
+        if isinstance(node, ast.Attribute | ast.Name) and re.fullmatch(
+            r"(os\.)?chdir|sys\.path|(warnings\.)?(filterwarnings|simplefilter|catch_warnings)",
+            code,
+        ):
+            complaints.append(code)
+        if isinstance(node, ast.Call):
+            words = [arg.value for arg in node.args if isinstance(arg, ast.Constant)]
+            complaints += [code for word in words if names_a_file(node.func, word)]
+        if isinstance(node, ast.Constant) and str(node.value).startswith(("./", "../")):
+            complaints.append(code)
+    return complaints
+
+
+def working_links(notebook, name):
+    headings = re.findall(r"^#+ +(.*?) *$", "\n".join(markdown(notebook)), re.MULTILINE)
+    anchors = {heading.replace(" ", "-") for heading in headings}
+    complaints = []
+    for source in markdown(notebook):
+        for link in ("".join(found) for found in LINK.findall(source)):
+            page, _, anchor = unquote(link).partition("#")
+            if re.match(r"https?:", link):
+                continue
+            # A learner's copy is the notebooks alone, so a link must not leave their folder.
+            if page and page not in {path.name for path in LESSONS.values()}:
+                complaints.append(f"link to {link}")
+            if not page and anchor not in anchors:
+                complaints.append(f"link to {link}")
+    return complaints
+
+
+def checked_exercises(notebook, name):
+    """Each exercise is followed by its check, which nobody has attempted yet."""
+    code = code_cells(notebook)
+    complaints = []
+    for cell, following in zip(code, [*code[1:], None], strict=True):
+        if "exercise" in cell.metadata.get("tags", []) and (
+            following is None or "check" not in following.metadata.get("tags", [])
+        ):
+            complaints.append(f"no check after exercise [{cell.execution_count}]")
+    for cell in tagged(notebook, "check"):
+        if "not attempted yet" not in text(cell):
+            complaints.append(f"check [{cell.execution_count}] prints {text(cell)!r}")
+    return complaints
+
+
+RULES = [
+    executed_in_order,
+    short_cells,
+    enough_cells,
+    enough_words,
+    enough_figures,
+    small_file,
+    known_tags,
+    only_text_and_png,
+    nothing_that_changes,
+    described_figures,
+    literal_parameters,
+    numbered_title,
+    one_setup,
+    no_plumbing,
+    working_links,
+    checked_exercises,
+]
+
+
+# ---- Each rule is shown a bad notebook -----------------------------------------------
+
+
+def good():
+    """A lesson with nothing to complain about."""
+    cells = [nbformat.v4.new_markdown_cell("# 01 · Where does it go?\n\n[here](#Why-not)")]
+    cells += [nbformat.v4.new_markdown_cell(f"## Why not\n\n{'word ' * 110}") for _ in range(12)]
+
+    def code(source, *tags, printed=()):
+        cell = nbformat.v4.new_code_cell(source, metadata={"tags": list(tags)} if tags else {})
+        cell.outputs = list(printed)
+        cell.execution_count = len(code_cells(notebook)) + 1
+        notebook.cells.append(cell)
+
+    def stdout(words):
+        return nbformat.v4.new_output("stream", text=words)
+
+    def figure(alt):
+        data = {"image/png": "iVBORw0KGgo=", "text/plain": "<Figure size 640x480>"}
+        return nbformat.v4.new_output("display_data", data, metadata={"image/png": {"alt": alt}})
+
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    code("import math\nfrom helpers import models", "setup")
+    code('seed = 0\nrates: list = [-1.5, "a"]', "parameters")
+    code("x = 1\nprint(x)", printed=[stdout("3 decades, 100 % of 12 steps\n")])
+    for name in "abc":
+        code(f"draw({name!r})\nshow()", printed=[figure(f"Curve {name}.")])
+    code('def f():\n    """Return 1."""\n    raise NotImplementedError', "exercise")
+    code("check(f)\n", "check", printed=[stdout("Exercise 1.1: not attempted yet\n")])
+    return notebook
+
+
+def test_a_good_lesson_passes_every_rule():
+    for rule in RULES:
+        assert rule(good(), "01_theory") == []
+
+
+def printing(words, **more):
+    """A change that lets the third code cell print something."""
+    output = nbformat.v4.new_output("stream", text=words, **more)
+    return lambda nb: code_cells(nb)[2].outputs.append(output)
+
+
+def showing(data):
+    output = nbformat.v4.new_output("display_data", data)
+    return lambda nb: code_cells(nb)[2].outputs.append(output)
+
+
+def coding(source):
+    """A change of the third code cell."""
+    return lambda nb: code_cells(nb)[2].update(source=f"{source}\nx = 1")
+
+
+def saying(source):
+    """A change of the second text cell."""
+    return lambda nb: nb.cells[2].update(source=nb.cells[2].source + source)
+
+
+def parameters(source):
+    return lambda nb: tagged(nb, "parameters")[0].update(source=source)
+
+
+BAD = [
+    (executed_in_order, lambda nb: code_cells(nb)[1].update(execution_count=None)),
+    (executed_in_order, lambda nb: code_cells(nb)[1].update(execution_count=3)),
+    (executed_in_order, lambda nb: code_cells(nb)[0].update(execution_count=2)),
+    (short_cells, coding("y = 1\n" * 20)),
+    (short_cells, lambda nb: [cell.update(source="x = 1") for cell in code_cells(nb)[2:]]),
+    (short_cells, lambda nb: [cell.update(source="x = 1\n" * 7) for cell in code_cells(nb)[2:]]),
+    (enough_cells, lambda nb: nb.cells.__delitem__(slice(3, 6))),
+    (enough_cells, lambda nb: nb.cells.extend([nbformat.v4.new_markdown_cell("x")] * 16)),
+    (enough_words, lambda nb: [cell.update(source="few") for cell in nb.cells[1:8]]),
+    (enough_words, saying("word " * 1200)),
+    (enough_figures, lambda nb: code_cells(nb)[3].update(outputs=[])),
+    (enough_figures, lambda nb: code_cells(nb)[3].outputs.extend(code_cells(nb)[4].outputs * 4)),
+    (small_file, showing({"text/html": "x" * 800_000})),
+    (known_tags, lambda nb: nb.cells[0].metadata.update(tags=["solution"])),
+    (known_tags, lambda nb: nb.cells[0].metadata.update(tags=["nbval-skip"])),
+    (only_text_and_png, showing({"image/svg+xml": "<svg/>"})),
+    (only_text_and_png, showing({"application/vnd.jupyter.widget-view+json": {}})),
+    (only_text_and_png, printing("careful\n", name="stderr")),
+    (
+        only_text_and_png,
+        lambda nb: code_cells(nb)[2].outputs.append(nbformat.v4.new_output("error", ename="E")),
+    ),
+    (only_text_and_png, lambda nb: nb.metadata.update(widgets={})),
+    (nothing_that_changes, printing("<helpers.Setting object at 0x7f3a>\n")),
+    (nothing_that_changes, showing({"text/plain": "<function f at 0x7f3a>"})),
+    (nothing_that_changes, printing(" 50%|#####     | 5/10\n")),
+    (nothing_that_changes, printing("12.3 it/s\n")),
+    (nothing_that_changes, printing("took 3.2 s\n")),
+    (nothing_that_changes, printing("Wall time: short\n")),
+    (nothing_that_changes, printing("12 ms a step\n")),
+    (described_figures, lambda nb: code_cells(nb)[3].outputs[0].update(metadata={})),
+    (
+        described_figures,
+        lambda nb: code_cells(nb)[3].outputs[0].metadata["image/png"].update(alt=" "),
+    ),
+    (
+        described_figures,
+        lambda nb: code_cells(nb)[3].outputs[0].metadata["image/png"].update(alt="Curve b."),
+    ),
+    (literal_parameters, lambda nb: tagged(nb, "parameters")[0].metadata.update(tags=[])),
+    (literal_parameters, parameters("seed = 0\nrate = 2 * seed")),
+    (literal_parameters, parameters("seed = 0\nrate = 0.25**30")),
+    (literal_parameters, parameters("seed = int(0)\nrate = 1")),
+    (literal_parameters, parameters("seed = 0\nimport math")),
+    (literal_parameters, parameters("seed = 0\na, b = 1, 2")),
+    (literal_parameters, parameters("depth = 3\nrate = 1")),
+    (numbered_title, lambda nb: nb.cells[0].update(source="# 02 · Where?\n\n[here](#Why-not)")),
+    (numbered_title, lambda nb: nb.cells[0].update(source="# Where?")),
+    (one_setup, lambda nb: code_cells(nb)[0].metadata.update(tags=[])),
+    (one_setup, lambda nb: code_cells(nb)[2].metadata.update(tags=["setup"])),
+    (no_plumbing, coding("from math import *")),
+    (no_plumbing, coding('os.chdir("/")')),
+    (no_plumbing, coding("sys.path.append(here)")),
+    (no_plumbing, coding('warnings.filterwarnings("ignore")')),
+    (no_plumbing, coding("with catch_warnings(): pass")),
+    (no_plumbing, coding('open("data")')),
+    (no_plumbing, coding('pathlib.Path("runs").mkdir()')),
+    (no_plumbing, coding('np.load("runs/a.npy")')),
+    (no_plumbing, coding('plt.savefig("a.png")')),
+    (no_plumbing, coding('folder = "../runs"')),
+    (working_links, saying(" [next](99_nowhere.ipynb)")),
+    (working_links, saying(" [up](../README.md)")),
+    (working_links, saying(" [there](#Why-so)")),
+    (working_links, saying(" <img src='figure.png'>")),
+    (checked_exercises, lambda nb: nb.cells.pop()),
+    (checked_exercises, lambda nb: nb.cells[-1].metadata.update(tags=[])),
+    (checked_exercises, lambda nb: nb.cells[-1].outputs.clear()),
+    (
+        checked_exercises,
+        lambda nb: nb.cells[-1].outputs[0].update(text="Exercise 1.1: correct\n"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("rule", "damage"), BAD)
+def test_each_rule_sees_a_bad_lesson(rule, damage):
+    notebook = good()
+    damage(notebook)
+    assert rule(notebook, "01_theory")
+
+
+def test_no_rule_is_left_without_a_bad_lesson():
+    assert {rule for rule, _ in BAD} == set(RULES)
+
+
+def test_links_that_work_are_left_alone():
+    notebook = good()
+    links = "[paper](https://example.org/a#b) [here](#Why-not)"
+    if LESSONS:
+        links += f" [first]({next(iter(LESSONS))}.ipynb#anywhere)"
+    saying(links)(notebook)
+    assert working_links(notebook, "01_theory") == []
+
+
+# ---- The lessons ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", LESSONS)
+@pytest.mark.parametrize("rule", RULES)
+def test_lesson_keeps_the_rule(rule, name):
+    notebook = nbformat.read(LESSONS[name], as_version=4)
+    assert rule(notebook, name) == []
+
+
+def test_notebooks_are_in_step_with_their_sources():
+    assert render.stale() == {}
+
+
+def test_lessons_are_numbered_without_gaps():
+    numbers = [int(path.stem[:2]) for path in render.sources()]
+    assert numbers == list(range(len(numbers)))
+
+
+def unsolved(notebook):
+    """What the checks of a worked notebook print that is not praise."""
+    said = [text(cell) for cell in tagged(notebook, "check")]
+    return [words for words in said if not re.search(r"(?<!not )(?<!not yet )\bcorrect\b", words)]
+
+
+@pytest.mark.parametrize(
+    "words", ["Exercise 1.1: not attempted yet", "1.1: not correct", "1.1: incorrect", "1.1: wrong"]
+)
+def test_an_unsolved_exercise_is_seen(words):
+    notebook = good()
+    output = notebook.cells[-1].outputs[0]
+    output.text = "Exercise 1.1: correct\n"
+    assert unsolved(notebook) == []
+    output.text = words
+    assert unsolved(notebook) == [words]
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_lesson_runs_with_its_answers_at_another_seed(name, tmp_path, monkeypatch):
+    """Papermill runs the worked version: every claim holds, every exercise is correct."""
+    (source,) = render.sources([name])
+    path = tmp_path / f"{name}.ipynb"
+    nbformat.write(render.worked_view(source), path)
+    monkeypatch.chdir(tmp_path)
+    notebook = papermill.execute_notebook(path, None, {"seed": 1}, progress_bar=False)
+    assert unsolved(notebook) == []
