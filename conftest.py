@@ -9,8 +9,10 @@ import hypothesis
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["TQDM_DISABLE"] = "1"
 # Nobody's own kernels and start-up files.
+IPYTHON = Path(__file__).parent / "build" / "ipython"
+IPYTHON.mkdir(parents=True, exist_ok=True)
+os.environ["IPYTHONDIR"] = str(IPYTHON)
 os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
-os.environ["IPYTHONDIR"] = str(Path(__file__).parent / ".pytest_cache" / "ipython")
 
 # The same examples every time, however slow the machine.
 hypothesis.settings.register_profile("course", deadline=None, derandomize=True)

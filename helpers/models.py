@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -341,6 +342,44 @@ def build(setting: Setting, in_features: int, out_features: int, seed: int = 0) 
     if setting.residual == "fixup":
         _fixup(model, setting.blocks)
     return model
+
+
+def predicted_profile(setting: Setting, inputs: Tensor) -> np.ndarray:
+    """Predict the delta norms of a network before it is built.
+
+    Mean-field theory: without norms the variance of the pre-activations is
+    followed from layer to layer, and each layer multiplies the delta norm by the
+    square root of its chi; with a norm every layer multiplies by the same factor.
+
+    Args:
+        setting: A network without skips; its norm is none, batch, layer or rms.
+        inputs: The batch it will be fed, shape (B, D); only its mean square counts.
+
+    Returns:
+        Norm of delta over that of the last layer, from input to output, shape (L,).
+
+    Raises:
+        ValueError: If the setting has skips or a group norm.
+
+    Source: Schoenholz et al. 2017, eq. 5; for batch norm Yang et al. 2019.
+
+    Example:
+        >>> predicted_profile(Setting(depth=3, activation="relu"), torch.ones(1, 64)).round(4)
+        array([0.1667, 0.4082, 1.    ])
+    """
+    if setting.residual != "none" or setting.norm == "group":
+        raise ValueError(
+            "setting must have no skips, and norm none, batch, layer or rms: there is no "
+            f"prediction for residual={setting.residual!r} with norm={setting.norm!r}"
+        )
+    if setting.norm != "none":
+        factor = theory.norm_factor(setting.activation, setting.norm)
+        return factor ** np.arange(setting.depth - 1, -1, -1.0)
+    weight_var, bias_var = setting.variances
+    first = weight_var * inputs.double().square().mean().item() + bias_var
+    return theory.trajectory(
+        setting.activation, weight_var, bias_var, depth=setting.depth, q0=first
+    ).delta_norms
 
 
 @torch.no_grad()

@@ -13,6 +13,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from IPython.display import display
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from helpers.train import History
@@ -59,11 +60,23 @@ def _axes(ax: Axes | None) -> Axes:
     return plt.figure().gca() if ax is None else ax
 
 
+def panels(count: int) -> tuple[Figure, Sequence[Axes]]:
+    """Make one figure with panels side by side that share the vertical axis.
+
+    Args:
+        count: Number of panels.
+
+    Returns:
+        The figure and its axes, from left to right.
+    """
+    return plt.subplots(1, count, sharey=True)
+
+
 def layer_profile(
     measured: Mapping[str, Sequence[float]],
     theory: Mapping[str, Sequence[float]] | None = None,
     *,
-    ylabel: str = "norm of delta (gradient at the pre-activation)",
+    ylabel: str = "gradient norm (delta)",
     float32_zone: bool = True,
     title: str = "",
     ax: Axes | None = None,
@@ -135,7 +148,7 @@ def layer_profile(
         _dead_zone(ax, low)
     ax.set(yscale="log", ylim=(low, high), xlabel="layer (1 = nearest the input)", ylabel=ylabel)
     ax.set_title(title)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     ax.legend()
     return ax
 

@@ -5,6 +5,7 @@ Shapes: B batch, D features, C classes, T steps.
 
 import html
 import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -143,7 +144,8 @@ def fit(
     losses: list[float] = []
     stopped = None
     order = torch.empty(0, dtype=torch.long)
-    for step in trange(steps, leave=False, desc="training") if progress else range(steps):
+    bar = trange(steps, leave=False, desc="training") if _shows(progress) else range(steps)
+    for step in bar:
         if len(order) < batch_size:
             order = torch.randperm(available, generator=generator)
         chosen, order = order[:batch_size], order[batch_size:]
@@ -164,6 +166,11 @@ def fit(
         accuracy(model, split.test_inputs, split.test_targets),
         stopped,
     )
+
+
+def _shows(progress: bool) -> bool:
+    """Whether a bar is wanted; tqdm's notebook bar does not heed its own variable."""
+    return progress and os.environ.get("TQDM_DISABLE", "0") in ("", "0")
 
 
 def _whole(argument: str, value: object) -> None:

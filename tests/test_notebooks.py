@@ -67,10 +67,12 @@ def executed_in_order(notebook, name):
 
 
 def short_cells(notebook, name):
-    lines = [len(cell.source.split("\n")) for cell in code_cells(notebook)]
-    return between(1, max(lines), 20, "lines in the longest code cell") + between(
-        2, statistics.median(lines), 6, "lines in the median code cell"
-    )
+    cells = [cell.source.split("\n") for cell in code_cells(notebook)]
+    median = statistics.median(sum(bool(line.strip()) for line in cell) for cell in cells)
+    return [
+        *between(1, max(map(len, cells)), 20, "lines in the longest code cell"),
+        *between(2, median, 6, "lines of code in the median cell"),
+    ]
 
 
 def enough_cells(notebook, name):

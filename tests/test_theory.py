@@ -105,6 +105,8 @@ def test_a_kink_anywhere_costs_no_accuracy(k, library):
     for q in (1e-3, 1.0, 50.0):
         _, slope = moments(lambda u: library.clip(u, -k, k), q)
         assert slope == close(erf(k / math.sqrt(2 * q)), rel=1e-9)
+        _, slope = moments(lambda u: library.clip(u, -k, None), q)
+        assert slope == close(ndtr(k / math.sqrt(q)), rel=1e-9)
 
 
 @pytest.mark.parametrize("q", [0.02, 1.0, 45.6, 1e4])
@@ -346,12 +348,13 @@ def test_functions_of_every_kind_give_what_the_name_gives(name, other):
         )
 
 
-def test_gradients_may_be_switched_off_around_a_call():
-    expected = theory.fixed_point("tanh", 2.5, 0.05)
-    with torch.inference_mode():
-        assert theory.fixed_point(lambda u: torch.tanh(u), 2.5, 0.05).q == close(expected.q)
-    with torch.no_grad():
-        assert theory.fixed_point(lambda u: torch.tanh(u), 2.5, 0.05).chi == close(expected.chi)
+def test_the_slope_is_the_one_backpropagation_uses_whatever_the_callers_mode():
+    def straight_through(u):
+        return u.sign().detach() + u - u.detach()
+
+    for mode in (torch.enable_grad(), torch.no_grad(), torch.inference_mode()):
+        with mode:
+            assert theory.fixed_point(straight_through, 0.8, 0.2).chi == close(0.8)
 
 
 def test_a_replaced_name_is_computed_afresh(monkeypatch):
@@ -501,7 +504,10 @@ def test_an_activation_that_is_not_finite_is_said():
     # Overflow far outside the signal is no obstacle.
     growing = theory.fixed_point(torch.exp, 0.1)
     assert growing.q == close(0.1 * math.exp(2 * growing.q))
-    assert theory.fixed_point(torch.exp, 0.5).q == math.inf
+    grown = theory.fixed_point(torch.exp, 0.5)
+    assert (grown.q, grown.chi) == (math.inf, math.inf)
+    assert math.isnan(grown.correlation)
+    assert math.isnan(grown.correlation_depth)
 
 
 def test_a_jump_and_a_constant():
@@ -512,6 +518,15 @@ def test_a_jump_and_a_constant():
     constant = theory.fixed_point(torch.ones_like, 1.0, 0.25)
     assert (constant.q, constant.chi, constant.correlation) == (close(1.25), 0, 1)
     assert theory.fixed_point(lambda u: 0 * u, 1.0).q == 0
+    parameter = torch.tensor(2.0, dtype=torch.float64, requires_grad=True)
+    assert theory.fixed_point(lambda u: parameter.expand(u.shape), 1.0).chi == 0
+
+
+def test_a_wave_far_quicker_than_the_signal():
+    point = theory.fixed_point(lambda u: torch.sin(30 * u), 1.2, 0.05)
+    assert point.q == close(0.65, rel=1e-6)
+    assert point.chi == close(540, rel=1e-6)
+    assert point.correlation == close(0.05 / 0.65, rel=1e-6)
 
 
 @pytest.mark.parametrize("activation", ["gelu", "silu", "softplus", "tanhshrink", torch.ones_like])
@@ -608,11 +623,11 @@ def test_random_networks_have_the_predicted_variance_and_chi(
 )
 def test_random_networks_reach_the_predicted_correlation(weight_var, bias_var, c0):
     # Nearer to criticality the finite width lifts c: by 0.04 for (2.5, 0.05) at width 400.
-    size = {"depth": 24, "width": 400, "inputs": 12}
+    size = {"depth": 36, "width": 400, "inputs": 12}
     runs = [network("tanh", weight_var, bias_var, seed=s, c0=c0, **size)[1] for s in range(6)]
     expected = theory.fixed_point("tanh", weight_var, bias_var).correlation
     assert abs(expected - c0) > 0.2
-    assert np.mean([c[-8:] for c in runs]) == close(expected, abs=0.03)
+    assert np.mean([c[-18:] for c in runs]) == close(expected, abs=0.03)
 
 
 @pytest.mark.parametrize(
@@ -639,11 +654,11 @@ def test_random_networks_follow_the_trajectory_before_it_settles():
     path = theory.trajectory("tanh", 1 / 3, bias_var, depth=depth, q0=4.0)
     runs = [
         network("tanh", 1 / 3, bias_var, depth=depth, width=width, seed=seed, q0=4.0)
-        for seed in range(8)
+        for seed in range(6)
     ]
     q = np.exp(np.mean([np.log(q) for q, _, _ in runs], axis=0))
     decades = np.mean([np.log10(norms / norms[-1]) for _, _, norms in runs], axis=0)
-    assert q == close(path.q, rel=0.1)
+    assert q == close(path.q, rel=0.15)
     assert decades == close(np.log10(path.delta_norms), abs=0.15)
     assert decades[0] < -5
 
