@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from helpers import data, models, probe, train
 
-STEPS = 100
+STEPS = 300
 
 train.use_one_thread()
 split = data.digits()
@@ -86,5 +86,6 @@ compare(
         "watch, everything, every step": watched(1, probe.PARTS),
         "gradient norms by .item()": item_loop,
         "hooks and histograms": hook_and_histogram,
-    }
+    },
+    rounds=11,
 )

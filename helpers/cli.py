@@ -77,6 +77,8 @@ def render(names: tuple[str, ...], force: bool, check: bool) -> None:
         return
     for line in publishing.render(names, force=force):
         click.echo(line)
+    for line in publishing.readme_pictures():
+        click.echo(line)
 
 
 @main.command()
@@ -137,6 +139,7 @@ def _lab_command(folder: Path, first: str, options: "Iterable[str]") -> list[str
 
 def _lab_environment(root: Path) -> dict[str, str]:
     """Return what JupyterLab and its kernels find in their environment."""
+    # Settings in .jupyter keep JupyterLab from asking about news on its first start.
     config = [str(root / ".jupyter"), os.environ.get("JUPYTER_CONFIG_PATH", "")]
     return {
         "JUPYTER_CONFIG_PATH": os.pathsep.join(filter(None, config)),

@@ -5,6 +5,7 @@ Shapes: B samples, D features, C classes.
 
 from dataclasses import dataclass
 from functools import lru_cache
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -51,9 +52,12 @@ class Split:
             Inputs (B, D) and targets (B,).
 
         Raises:
+            TypeError: If the size is no whole number.
             ValueError: If there are not that many samples.
         """
         available = len(self.train_targets)
+        if isinstance(size, bool) or not isinstance(size, Integral):
+            raise TypeError(f"size must be a whole number, got {size!r}")
         if not 1 <= size <= available:
             raise ValueError(f"size must be between 1 and {available}, got {size}")
         generator = torch.Generator().manual_seed(seed)

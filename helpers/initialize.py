@@ -4,9 +4,11 @@ Every initialiser draws weights with mean 0 and a variance that depends only on
 ``fan_in`` and ``fan_out``; ``gain`` multiplies their standard deviation.
 """
 
+import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral, Real
 
 import torch
 from torch import Generator, Tensor, nn
@@ -90,7 +92,7 @@ INITIALIZERS: dict[str, Initializer] = {
         ),
         Initializer(
             "orthogonal",
-            "1 / max(fan_in, fan_out), orthonormal rows or columns",
+            "1 / max(fan_in, units), orthonormal rows or columns",
             _orthogonal,
             lambda weight, generator: nn.init.orthogonal_(weight, generator=generator),
             "Saxe et al. 2014",
@@ -110,7 +112,8 @@ def fans(weight: Tensor) -> tuple[int, int]:
     """Count the inputs that one unit reads and the units that read one input.
 
     Args:
-        weight: A weight of shape (out, in) or (out, in, *kernel).
+        weight: A weight of shape (out, in) or (out, in, *kernel); for transposed
+            and grouped convolutions this is PyTorch's convention, not a count.
 
     Returns:
         ``fan_in`` and ``fan_out``.
@@ -129,17 +132,64 @@ def variance(name: str, fan_in: int, fan_out: int, gain: float = 1.0) -> float:
     Args:
         name: A key of ``INITIALIZERS``.
         fan_in: Inputs of a unit.
-        fan_out: Units that read one input.
+        fan_out: Units that read one input; for ``orthogonal`` and ``lsuv`` the
+            number of units, which in a convolution is smaller.
         gain: Multiplies the standard deviation.
 
     Returns:
         Var W, dimensionless. For ``lsuv`` this is before the data rescale it.
 
+    Raises:
+        ValueError: If the name is unknown.
+
     Example:
         >>> variance("he", 50, 100)
         0.04
     """
-    return gain**2 * INITIALIZERS[name].variance(fan_in, fan_out)
+    return gain**2 * _known(name).variance(fan_in, fan_out)
+
+
+def _known(name: str) -> Initializer:
+    if name not in INITIALIZERS:
+        raise ValueError(f"name must be one of {', '.join(INITIALIZERS)}, got {name!r}")
+    return INITIALIZERS[name]
+
+
+def check_number(argument: str, value: object, *, positive: bool) -> None:
+    """Refuse what is no finite number, or has the wrong sign.
+
+    Args:
+        argument: The name to put into the sentence.
+        value: What somebody passed.
+        positive: Whether 0 is refused too.
+
+    Raises:
+        TypeError: If it is no number.
+        ValueError: If it is not finite, or has the wrong sign.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{argument} must be a number, got {value!r}")
+    if not math.isfinite(value) or value < 0 or (positive and value == 0):
+        bound = "positive" if positive else "zero or positive"
+        raise ValueError(f"{argument} must be finite and {bound}, got {value}")
+
+
+def check_whole(argument: str, value: object, *, least: int | None = None) -> None:
+    """Refuse what is no whole number, or too small.
+
+    Args:
+        argument: The name to put into the sentence.
+        value: What somebody passed.
+        least: The smallest value allowed; None allows all.
+
+    Raises:
+        TypeError: If it is no whole number.
+        ValueError: If it is too small.
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(f"{argument} must be a whole number, got {value!r}")
+    if least is not None and value < least:
+        raise ValueError(f"{argument} must be at least {least}, got {value}")
 
 
 @torch.no_grad()
@@ -160,8 +210,11 @@ def fill(
         gain: Multiplies the standard deviation of the weights.
         bias_var: Variance of normal biases. None gives what the initialiser's
             authors use: zero, or PyTorch's own draw for ``default``.
+
+    Raises:
+        ValueError: If the name is unknown.
     """
-    INITIALIZERS[name].draw(layer.weight, generator)
+    _known(name).draw(layer.weight, generator)
     if gain != 1.0:
         layer.weight.mul_(gain)
     if layer.bias is None:
@@ -193,32 +246,47 @@ def apply(
         gain: Multiplies the standard deviation of the weights.
         bias_var: See ``fill``.
         seed: Which draw; the global random state is not touched.
-        inputs: A batch to calibrate on; needed by ``lsuv`` only.
+        inputs: A batch to calibrate on; needed by ``lsuv`` only, which leaves
+            the statistics of norm layers alone.
 
     Returns:
         The same model.
 
     Raises:
-        ValueError: If the name is unknown, the model has no weight layer, or
-            ``lsuv`` gets no inputs.
+        TypeError: If an argument has the wrong type.
+        ValueError: If the name is unknown, a number is impossible, the model has
+            no weight layer, or ``lsuv`` gets no finite inputs.
 
     Example:
         >>> layer = apply(nn.Linear(400, 400), "he")
         >>> round(400 * layer.weight.var().item(), 1)
         2.0
     """
-    if name not in INITIALIZERS:
-        raise ValueError(f"name must be one of {', '.join(INITIALIZERS)}, got {name!r}")
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be a torch.nn.Module, got {type(model).__name__}")
+    _known(name)
+    check_number("gain", gain, positive=True)
+    if bias_var is not None:
+        check_number("bias_var", bias_var, positive=False)
+    check_whole("seed", seed)
     layers = [module for module in model.modules() if isinstance(module, WEIGHT_LAYERS)]
     if not layers:
         raise ValueError("model must have a linear or convolution layer, and it has none")
-    if name == "lsuv" and inputs is None:
-        raise ValueError("inputs must be a batch of data when the initialiser is 'lsuv'")
+    if name == "lsuv":
+        if not isinstance(inputs, Tensor):
+            raise ValueError("inputs must be a batch of data when the initialiser is 'lsuv'")
+        if not torch.isfinite(inputs).all():
+            raise ValueError("inputs must be finite, and they hold a nan or an infinity")
     generator = torch.Generator().manual_seed(seed)
+    before = copy.deepcopy(model.state_dict()) if name == "lsuv" else {}
     for layer in layers:
         fill(layer, name, generator, gain=gain, bias_var=bias_var)
     if name == "lsuv":
-        _unit_variance(model, layers, inputs, gain)
+        try:
+            _unit_variance(model, layers, inputs, gain)
+        except Exception:
+            model.load_state_dict(before)
+            raise
     return model
 
 
@@ -235,13 +303,18 @@ def _unit_variance(model: nn.Module, layers: list[nn.Module], inputs: Tensor, ga
         shape[-1 if isinstance(layer, nn.Linear) else 1] = -1
         bias = 0.0 if layer.bias is None else layer.bias.view(shape)
         signal = output - bias
-        scale = gain / signal.std().clamp_min(torch.finfo(output.dtype).tiny)
+        spread = signal.std(correction=0)
+        scale = gain / spread if spread > 0 else 1.0
         layer.weight.mul_(scale)
         return signal * scale + bias
 
+    statistics = [(buffer, buffer.clone()) for buffer in model.buffers()]
     handles = [layer.register_forward_hook(rescale) for layer in layers]
     try:
-        model(inputs)
+        with torch.random.fork_rng():
+            model(inputs)
     finally:
         for handle in handles:
             handle.remove()
+        for buffer, before in statistics:
+            buffer.copy_(before)

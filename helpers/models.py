@@ -93,24 +93,9 @@ def _choice(argument: str, value: object, choices: tuple[str, ...]) -> None:
     if not isinstance(value, str):
         raise TypeError(f"{argument} must be a name such as {choices[0]!r}, got {value!r}")
     if value not in choices:
-        near = difflib.get_close_matches(value, choices, n=1)
+        near = difflib.get_close_matches(value.lower(), choices, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else f"; choose from {', '.join(choices)}"
         raise ValueError(f"{argument} {value!r} is not known{hint}")
-
-
-def _count(argument: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{argument} must be a whole number, got {value!r}")
-    if value < 1:
-        raise ValueError(f"{argument} must be at least 1, got {value}")
-
-
-def _number(argument: str, value: object, *, positive: bool) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{argument} must be a number, got {value!r}")
-    if not math.isfinite(value) or value < 0 or (positive and value == 0):
-        bound = "positive" if positive else "zero or positive"
-        raise ValueError(f"{argument} must be finite and {bound}, got {value}")
 
 
 @dataclass(frozen=True)
@@ -129,8 +114,8 @@ class Setting:
             activation of (W x + x); ``scaled`` x + F(x) / sqrt(blocks);
             ``rezero`` x + a F(x), a learnt from 0 (Bachlechner et al. 2021);
             ``fixup`` x + W2 phi(W1 x), two weight layers a block, W1 scaled by
-            blocks^(-1/2) and W2 zero (Zhang et al. 2019; the output layer keeps
-            its own initialisation, so that gradients can be measured).
+            blocks^(-1/2), W2 and its bias zero (Zhang et al. 2019; the output
+            layer keeps its own initialisation, so that gradients can be measured).
         gain: Multiplies the standard deviation of every weight.
         bias_var: Variance of normal biases; None gives the initialiser's own.
 
@@ -153,15 +138,15 @@ class Setting:
     bias_var: float | None = None
 
     def __post_init__(self) -> None:
-        _count("depth", self.depth)
-        _count("width", self.width)
+        initialize.check_whole("depth", self.depth, least=1)
+        initialize.check_whole("width", self.width, least=1)
         _choice("activation", self.activation, tuple(theory.ACTIVATIONS))
         _choice("initialization", self.initialization, tuple(initialize.INITIALIZERS))
         _choice("norm", self.norm, NORMS)
         _choice("residual", self.residual, RESIDUALS)
-        _number("gain", self.gain, positive=True)
+        initialize.check_number("gain", self.gain, positive=True)
         if self.bias_var is not None:
-            _number("bias_var", self.bias_var, positive=False)
+            initialize.check_number("bias_var", self.bias_var, positive=False)
         if self.norm == "group" and self.width % _GROUPS:
             raise ValueError(
                 f"width must be a multiple of {_GROUPS} for norm='group', got {self.width}"
@@ -322,10 +307,11 @@ def build(setting: Setting, in_features: int, out_features: int, seed: int = 0) 
     """
     if not isinstance(setting, Setting):
         raise TypeError(f"setting must be a models.Setting, got {type(setting).__name__}")
-    _count("in_features", in_features)
-    _count("out_features", out_features)
+    initialize.check_whole("in_features", in_features, least=1)
+    initialize.check_whole("out_features", out_features, least=1)
+    initialize.check_whole("seed", seed)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed reaches GPUs too
         model = nn.Sequential(*_modules(setting, in_features, out_features))
         untouched = (
             setting.initialization == "default" and setting.gain == 1.0 and setting.bias_var is None
@@ -388,3 +374,4 @@ def _fixup(model: nn.Module, blocks: int) -> None:
         if isinstance(module, Residual):
             module.branch[0].weight.mul_(blocks**-0.5)
             module.branch[-1].weight.zero_()
+            module.branch[-1].bias.zero_()

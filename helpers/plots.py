@@ -101,10 +101,11 @@ def layer_profile(
         The axes, logarithmic in y.
 
     Raises:
-        ValueError: If there is no positive number to draw.
+        ValueError: If there is no positive number to draw, or theory for nothing
+            that was measured.
     """
-    ax = _axes(ax)
     theory = theory or {}
+    _check_labels("theory", theory, measured)
     positive = [
         value
         for series in (*measured.values(), *theory.values())
@@ -114,6 +115,9 @@ def layer_profile(
     if not positive:
         raise ValueError("measured must hold at least one positive number to draw")
     low, high = min(positive) / 10, max(positive) * 10
+    ax = _axes(ax)
+    if not ax.get_autoscaley_on():  # something stands here or in the panel beside already
+        low, high = min(low, ax.get_ylim()[0]), max(high, ax.get_ylim()[1])
     colours = cycle(plt.rcParams["axes.prop_cycle"].by_key()["color"])
     for (label, series), colour, marker in zip(
         measured.items(), colours, cycle(_MARKERS), strict=False
@@ -132,10 +136,13 @@ def layer_profile(
         if zero.any():
             ax.plot(
                 layers[zero],
-                np.full(zero.sum(), low * 2),
+                values[zero],
+                transform=ax.get_xaxis_transform(),  # 0 is the lower edge, whatever the limits
                 linestyle="none",
                 marker="v",
                 markerfacecolor="none",
+                clip_on=False,
+                zorder=3,
                 color=colour,
                 label=f"{label}: exactly 0",
             )
@@ -145,7 +152,7 @@ def layer_profile(
     if theory:
         ax.plot([], [], linestyle="--", color="0.4", label="theory")
     if float32_zone:
-        _dead_zone(ax, low)
+        _dead_zone(ax, low, high)
     ax.set(yscale="log", ylim=(low, high), xlabel="layer (1 = nearest the input)", ylabel=ylabel)
     ax.set_title(title)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
@@ -153,17 +160,24 @@ def layer_profile(
     return ax
 
 
-def _dead_zone(ax: Axes, low: float) -> None:
+def _check_labels(argument: str, extra: Mapping[str, object], labels: Mapping[str, object]) -> None:
+    for label in extra:
+        if label not in labels:
+            raise ValueError(f"{argument} must have labels of what is drawn, got {label!r}")
+
+
+def _dead_zone(ax: Axes, low: float, high: float) -> None:
     zones = (
-        (_SQUARE_IS_ZERO, "0.93", "float32: the square is 0, so a norm reads 0"),
-        (_NUMBER_IS_ZERO, "0.82", "float32: the number itself is 0"),
+        (_NUMBER_IS_ZERO, _SQUARE_IS_ZERO, "0.93", "float32: the square is 0, so a norm reads 0"),
+        (0.0, _NUMBER_IS_ZERO, "0.82", "float32: the number itself is 0"),
     )
-    for bound, grey, words in zones:
-        if low < bound:
-            ax.axhspan(0 if low <= 0 else low, bound, color=grey, zorder=0)
+    for start, end, grey, words in zones:
+        bottom, top = max(start, low), min(end, high)
+        if bottom < top:
+            ax.axhspan(bottom, top, color=grey, zorder=0)
             ax.annotate(
                 words,
-                (0.99, bound),
+                (0.99, top),
                 xycoords=("axes fraction", "data"),
                 xytext=(0, -4),
                 textcoords="offset points",
@@ -183,6 +197,9 @@ def training_curves(
 ) -> Axes:
     """Draw the loss against the step, one line a training run.
 
+    A line that leaves the picture at the top belongs to a run that explodes: the
+    axis ends at four times the lowest first loss, so that the others stay legible.
+
     Args:
         histories: For each label, how the run went.
         chance: The loss of a guess that ignores the input, drawn as a thin line.
@@ -198,7 +215,9 @@ def training_curves(
     if chance is not None:
         ax.axhline(chance, color="0.4", linewidth=1, linestyle=":", label="guessing")
     ax.set(xlabel="step", ylabel="loss of the batch (nats)")
-    ax.set_ylim(bottom=0)
+    first = [history.losses[0] for history in histories.values() if len(history.losses)]
+    bounds = [loss for loss in (*first, chance or 0.0) if np.isfinite(loss) and loss > 0]
+    ax.set_ylim(0, min(ax.get_ylim()[1], 4 * min(bounds)) if bounds else None)
     ax.set_title(title)
     ax.legend()
     return ax
@@ -223,9 +242,18 @@ def distribution(
 
     Returns:
         The axes, logarithmic in x.
+
+    Raises:
+        ValueError: If a number is not finite and positive, or a published one has
+            the label of no others.
     """
-    ax = _axes(ax)
     published = published or {}
+    _check_labels("published", published, values)
+    for label, numbers in values.items():
+        numbers = np.asarray(numbers, dtype=float)
+        if not numbers.size or not (np.isfinite(numbers) & (numbers > 0)).all():
+            raise ValueError(f"values must be finite and positive numbers, not so for {label!r}")
+    ax = _axes(ax)
     colours = cycle(plt.rcParams["axes.prop_cycle"].by_key()["color"])
     for (label, numbers), colour in zip(values.items(), colours, strict=False):
         numbers = np.asarray(numbers, dtype=float)

@@ -7,6 +7,7 @@ input; delta is the gradient of the loss at a pre-activation.
 
 import copy
 import html
+import inspect
 import math
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,7 +18,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.modules.module import register_module_forward_hook
+from torch.nn.utils import parametrize
 from torch.overrides import TorchFunctionMode
+from torch.utils.hooks import RemovableHandle
 
 from helpers.initialize import WEIGHT_LAYERS
 from helpers.models import ACTIVATION_MODULES
@@ -33,23 +37,34 @@ _ACTIVATIONS: dict[Callable, Callable] = {
         torch.relu: (torch.relu, torch.relu_, functional.relu, Tensor.relu, Tensor.relu_),
         torch.sigmoid: (
             torch.sigmoid, torch.sigmoid_, functional.sigmoid, Tensor.sigmoid, Tensor.sigmoid_,
+            torch.special.expit,
         ),
         torch.tanh: (torch.tanh, torch.tanh_, functional.tanh, Tensor.tanh, Tensor.tanh_),
-        torch.erf: (torch.erf, Tensor.erf),
+        torch.erf: (torch.erf, torch.erf_, Tensor.erf, Tensor.erf_),
         torch.prelu: (torch.prelu, Tensor.prelu),
+        torch.selu: (torch.selu, torch.selu_),
+        torch.celu: (torch.celu, torch.celu_),
+        functional.leaky_relu: (functional.leaky_relu, functional.leaky_relu_),
+        functional.elu: (functional.elu, functional.elu_),
+        functional.hardtanh: (functional.hardtanh, functional.hardtanh_),
         **{
             function: (function,)
             for function in (
-                functional.leaky_relu, functional.elu, functional.celu, functional.selu,
-                functional.gelu, functional.silu, functional.mish, functional.softplus,
-                functional.softsign, functional.hardtanh, functional.hardsigmoid,
-                functional.hardswish, functional.relu6, functional.logsigmoid,
-                functional.tanhshrink, functional.rrelu,
+                functional.celu, functional.selu, functional.gelu, functional.silu,
+                functional.mish, functional.softplus, functional.softsign,
+                functional.hardsigmoid, functional.hardswish, functional.relu6,
+                functional.logsigmoid, functional.tanhshrink, functional.rrelu,
             )
         },
     }.items()
     for function in spellings
 }  # fmt: skip
+# Where those that can change their argument in place are told so, after that argument.
+_INPLACE = {
+    function: list(inspect.signature(function).parameters).index("inplace") - 1
+    for function in _ACTIVATIONS
+    if inspect.isfunction(function) and "inplace" in inspect.signature(function).parameters
+}
 _NORMS = {
     functional.batch_norm,
     functional.layer_norm,
@@ -117,7 +132,7 @@ class _Passage:
     name: str
     kind: str
     entering: float  # at the module's output
-    leaving: float  # at the module's input, through this module alone
+    leaving: float  # at the module's input, through it alone; nan where nothing asks for it
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,26 +207,24 @@ class Flow:
         the ledger, with a row of infinite decades.
         """
         weights = [i for i, passage in enumerate(self._passages) if passage.kind == "weights"]
-        first, *rest = self._passages[weights[0] : weights[-1] + 1]
-        backward = rest[::-1]
-        if first.entering > 0:
-            backward = [p for p in backward if p.entering > 0 and p.leaving > 0]
+        backward = self._passages[weights[0] + 1 : weights[-1] + 1][::-1]
+        reached = [passage for passage in backward if passage.entering > 0]
+        passed = [passage for passage in reached if passage.leaving > 0]
+        if self.delta_norms[0] == 0 and reached and reached[-1].leaving == 0:
+            passed.append(reached[-1])
         rows = []
-        for module, before in zip(backward, [*backward[1:], first], strict=True):
+        above, norm = self.layer_names[-1], self.delta_norms[-1]
+        for module in passed:
+            rows += _between(module.name, above, module.entering, norm)
             rows.append(
                 LedgerRow(module.name, module.kind, _decades(module.entering, module.leaving))
             )
-            if module.leaving == 0:
-                break
-            between = _decades(module.leaving, before.entering)
-            if abs(between) > 1e-9:
-                rows.append(LedgerRow(f"between {before.name} and {module.name}", "skip", between))
-            if before.entering == 0:
-                break
+            above, norm = module.name, module.leaving
+        rows += _between(self.layer_names[0], above, self.delta_norms[0], norm)
         return Ledger(tuple(rows))
 
     def __str__(self) -> str:
-        word = "lost" if self.decades_lost >= 0 else "gained"
+        word = "gained" if self.decades_lost < 0 else "lost"
         return (
             f"{len(self.layer_names)} weight layers, loss {self.loss:.3g}: "
             f"{abs(self.decades_lost):.1f} decades of gradient {word} between last and first"
@@ -241,6 +254,14 @@ def _decades(before: float, after: float) -> float:
         return float(np.log10(before) - np.log10(after))
 
 
+def _between(below: str, above: str, entering: float, leaving: float) -> list[LedgerRow]:
+    """Say what happens to the norm from one module to the next, unless nothing does."""
+    decades = 0.0 if entering == leaving else _decades(leaving, entering)
+    if abs(decades) <= 1e-9:
+        return []
+    return [LedgerRow(f"between {below} and {above}", "skip", decades)]
+
+
 def _ratio(numerator: np.ndarray, denominator: np.ndarray | float) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
         return numerator / denominator
@@ -248,41 +269,55 @@ def _ratio(numerator: np.ndarray, denominator: np.ndarray | float) -> np.ndarray
 
 def _norm(values: Tensor) -> float:
     """L2 norm; squares can neither underflow nor overflow."""
-    largest = values.detach().abs().max().item() if values.numel() else 0.0
+    values = values.detach()
+    norm = torch.linalg.vector_norm(values, dtype=torch.float64).item()
+    if 1e-120 < norm < 1e120 or values.numel() == 0:
+        return norm
+    largest = values.abs().max().item()
     if largest == 0.0 or not math.isfinite(largest):
         return largest
-    return largest * torch.linalg.vector_norm(values.detach() / largest).item()
+    return largest * torch.linalg.vector_norm(values / largest, dtype=torch.float64).item()
 
 
 def _slopes(function: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
-    """phi' at every input, same shape."""
+    """Slope of an activation at every input, same shape."""
     with torch.enable_grad():
         leaf = inputs.detach().clone().requires_grad_()
         (slope,) = torch.autograd.grad(function(leaf).sum(), leaf)
     return slope
 
 
+@dataclass
 class _Weighing:
-    """Collects the norm of the gradient that flows through a tensor.
+    """The norm of the gradient that flows through one point of the graph."""
 
-    It holds the tensor's node of the graph until ``release``: a hooked graph of
-    10,000 layers that falls in one go overflows the stack, one that is taken down
-    from the loss to the input does not.
+    norm: float = 0.0
+    reached: bool = False
+
+
+class _Scales(torch.autograd.Function):
+    """A copy of a tensor; on the way back, the norm of its gradient is written down.
+
+    Not a tensor hook: a graph of 10,000 layers that hooks have touched overflows
+    the stack when it is freed.
     """
 
-    def __init__(self, tensor: Tensor) -> None:
-        self.norm = 0.0
-        self.reached = False
-        self._node = tensor.grad_fn
-        if tensor.requires_grad:
-            tensor.register_hook(self._weigh)
+    @staticmethod
+    def forward(ctx: object, tensor: Tensor, weighing: _Weighing) -> Tensor:
+        ctx.weighing = weighing
+        return tensor.clone()
 
-    def release(self) -> None:
-        self._node = None
+    @staticmethod
+    def backward(ctx: object, gradient: Tensor) -> tuple[Tensor, None]:
+        ctx.weighing.norm = _norm(gradient)
+        ctx.weighing.reached = True
+        return gradient, None
 
-    def _weigh(self, gradient: Tensor) -> None:
-        self.norm = _norm(gradient)
-        self.reached = True
+
+def _weighed(tensor: Tensor) -> tuple[Tensor, _Weighing]:
+    """Return a copy of a tensor, and what will be known of its gradient."""
+    weighing = _Weighing()
+    return _Scales.apply(tensor, weighing), weighing
 
 
 @dataclass
@@ -295,7 +330,8 @@ class _Step:
     input: _Weighing
 
     def passage(self) -> _Passage:
-        return _Passage(self.name, self.kind, self.output.norm, self.input.norm)
+        leaving = self.input.norm if self.input.reached else math.nan
+        return _Passage(self.name, self.kind, self.output.norm, leaving)
 
 
 class _Tape(TorchFunctionMode):
@@ -312,15 +348,15 @@ class _Tape(TorchFunctionMode):
         self.layers = layers
         self.steps: list[_Step] = []
         self.calls: dict[nn.Module, list[_Weighing]] = {}
+        self.weights: dict[nn.Module, Tensor] = {}
         self.activations: dict[nn.Module, tuple[float, float, float, float]] = {}
         self._own: dict[nn.Module, _Weighing] = {}
-        self._weighings: list[_Weighing] = []
         self._latest: nn.Module | None = None
         self._handles = [
             handle
             for layer in layers
             for handle in (
-                layer.register_forward_pre_hook(self._before),
+                layer.register_forward_pre_hook(self._before, with_kwargs=True),
                 layer.register_forward_hook(self._after),
             )
         ]
@@ -329,63 +365,67 @@ class _Tape(TorchFunctionMode):
         for handle in self._handles:
             handle.remove()
 
-    def release(self) -> None:
-        """Let go of the graph; nothing else may hold it by then."""
-        for weighing in reversed(self._weighings):
-            weighing.release()
+    def _before(self, layer: nn.Module, inputs: tuple, named: dict) -> tuple[tuple, dict]:
+        # A model may make tensors of its own, in a precision of its own.
+        signal = (inputs[0] if inputs else named["input"]).to(layer.weight.dtype)
+        own, self._own[layer] = _weighed(signal)
+        return ((own, *inputs[1:]), named) if inputs else ((), {**named, "input": own})
 
-    def _weigh(self, tensor: Tensor) -> _Weighing:
-        self._weighings.append(_Weighing(tensor))
-        return self._weighings[-1]
-
-    def _before(self, layer: nn.Module, inputs: tuple) -> tuple:
-        own = inputs[0].clone()
-        self._own[layer] = self._weigh(own)
-        return (own, *inputs[1:])
-
-    def _after(self, layer: nn.Module, _inputs: tuple, output: Tensor) -> None:
-        weighing = self._weigh(output)
+    def _after(self, layer: nn.Module, _inputs: tuple, output: Tensor) -> Tensor:
+        weight = self.weights.setdefault(layer, layer.weight)
+        if not weight.is_leaf:  # made from others, as by torch.nn.utils.parametrizations
+            weight.retain_grad()
+        output, weighing = _weighed(output)
         self.calls.setdefault(layer, []).append(weighing)
         self.steps.append(_Step(self.layers[layer], "weights", weighing, self._own.pop(layer)))
         self._latest = layer
+        return output
 
     def __torch_function__(
         self, function: Callable, types: tuple, args: tuple = (), kwargs: dict | None = None
     ) -> object:
-        kwargs = kwargs or {}
-        if not args or not isinstance(args[0], Tensor):
-            return function(*args, **kwargs)
-        if function in _ACTIVATIONS:
-            return self._activation(function, args, kwargs)
-        if function in _NORMS:
-            own = args[0].clone()
-            weighing = self._weigh(own)
-            output = function(own, *args[1:], **kwargs)
-            self._met(function.__name__, "norm", output, weighing)
-            return output
-        return function(*args, **kwargs)
+        named = dict(kwargs or {})
+        if function in _ACTIVATIONS or function in _NORMS:
+            signal, *rest = args if args else (named.pop("input"),)
+            if isinstance(signal, Tensor) and signal.is_floating_point():
+                if function in _NORMS:
+                    return self._norm(function, signal, rest, named)
+                return self._activation(function, signal, rest, named)
+        return function(*args, **(kwargs or {}))
 
-    def _activation(self, function: Callable, args: tuple, kwargs: dict) -> Tensor:
-        changes_input = function.__name__.endswith("_") or kwargs.get("inplace", False)
-        inputs = args[0] if changes_input else args[0].clone()
-        weighing = self._weigh(inputs)
-        before = inputs.detach().clone()
-        output = function(inputs, *args[1:], **kwargs)
-        options = {key: value for key, value in kwargs.items() if key != "inplace"}
-        slopes = _slopes(lambda z: _ACTIVATIONS[function](z, *args[1:], **options), before)
-        self._met(function.__name__.rstrip("_"), "activation", output, weighing)
-        if self._latest is not None:
-            units = -1 if isinstance(self._latest, nn.Linear) else 1
-            self.activations[self._latest] = _activity(output.detach(), slopes, units)
+    def _norm(self, function: Callable, signal: Tensor, rest: list, named: dict) -> Tensor:
+        own, entered = _weighed(signal)
+        output, left = _weighed(function(own, *rest, **named))
+        self._met(function, "norm", left, entered)
         return output
 
-    def _met(self, function: str, kind: str, output: Tensor, own: _Weighing) -> None:
+    def _activation(self, function: Callable, signal: Tensor, rest: list, named: dict) -> Tensor:
+        place = _INPLACE.get(function, len(rest))
+        in_place = named.pop("inplace", rest[place:] == [True])
+        in_place = in_place or function.__name__.endswith("_")
+
+        def twin(inputs: Tensor) -> Tensor:
+            return _ACTIVATIONS[function](inputs, *rest[:place], **named)
+
+        own, entered = _weighed(signal)
+        output, left = _weighed(twin(own))
+        self._met(function, "activation", left, entered)
+        if self._latest is not None:
+            units = -1 if isinstance(self._latest, nn.Linear) else 1
+            slopes = _slopes(twin, own)
+            self.activations[self._latest] = _activity(output.detach(), slopes, units)
+        return signal.copy_(output) if in_place else output
+
+    def _met(self, function: Callable, kind: str, left: _Weighing, entered: _Weighing) -> None:
         layer = self.layers[self._latest] if self._latest is not None else "the input"
-        self.steps.append(_Step(f"{function} after {layer}", kind, self._weigh(output), own))
+        name = f"{function.__name__.rstrip('_')} after {layer}"
+        self.steps.append(_Step(name, kind, left, entered))
 
 
 def _activity(activations: Tensor, slopes: Tensor, units: int) -> tuple[float, float, float, float]:
     """Mean, standard deviation, saturated share and dead share."""
+    if slopes.ndim < 2:  # one unit
+        slopes = slopes.reshape(-1, 1)
     alive = (slopes != 0).movedim(units, -1).flatten(0, -2).any(dim=0)  # (N,)
     return (
         activations.mean().item(),
@@ -397,13 +437,24 @@ def _activity(activations: Tensor, slopes: Tensor, units: int) -> tuple[float, f
 
 @contextmanager
 def _random_state_kept() -> Iterator[None]:
-    python, legacy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    python, legacy = random.getstate(), np.random.get_state()
     try:
         with torch.random.fork_rng():
             yield
     finally:
         random.setstate(python)
-        np.random.set_state(legacy)  # noqa: NPY002
+        np.random.set_state(legacy)
+
+
+@contextmanager
+def _precision(dtype: torch.dtype | None) -> Iterator[None]:
+    """Give tensors that a forward pass makes out of nothing the wanted precision."""
+    usual = torch.get_default_dtype()
+    torch.set_default_dtype(dtype or usual)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(usual)
 
 
 def _converted(value: object, dtype: torch.dtype | None) -> object:
@@ -414,17 +465,18 @@ def _converted(value: object, dtype: torch.dtype | None) -> object:
     if isinstance(value, Mapping):
         return {key: _converted(entry, dtype) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
-        return type(value)(_converted(entry, dtype) for entry in value)
+        entries = [_converted(entry, dtype) for entry in value]
+        return type(value)(*entries) if hasattr(value, "_fields") else type(value)(entries)
     return value
 
 
 def _copied(module: nn.Module, dtype: torch.dtype | None) -> nn.Module:
     """Copy a module in another precision, with tensors that it merely keeps."""
     kept = {
-        id(value): value.detach().clone()
+        id(tensor): tensor.detach().clone()
         for part in module.modules()
-        for value in vars(part).values()
-        if isinstance(value, Tensor) and value.grad_fn is not None
+        for tensor in _tensors(vars(part))
+        if tensor.grad_fn is not None
     }
     twin = copy.deepcopy(module, kept)
     if dtype is None:
@@ -461,6 +513,8 @@ def _named_layers(model: object) -> dict[nn.Module, str]:
         raise TypeError(f"model must be a torch.nn.Module, got {type(model).__name__}")
     if next(model.parameters(), None) is None:
         raise ValueError("model must have parameters to measure, and it has none")
+    if any(isinstance(p, nn.parameter.UninitializedTensorMixin) for p in model.parameters()):
+        raise ValueError("model must have run once, so that its lazy layers know their size")
     layers = {
         module: name or "model"
         for name, module in model.named_modules()
@@ -498,8 +552,9 @@ def record(
 
     The passes run on a copy in float64: the model, its mode, its buffers, its
     gradients and every random state are left as they were, also when the model
-    raises. Norms are scaled before squaring, so that gradients of 1e-200 and of
-    1e+200 come out right.
+    raises. Hooks that somebody put on the model run on the copy too. Norms are
+    scaled before squaring, so that gradients of 1e-200 and of 1e+200 come out
+    right.
 
     Args:
         model: Any module with linear or convolution layers; training or
@@ -527,7 +582,12 @@ def record(
     """
     _named_layers(model)
     _check_inputs(inputs)
-    with _random_state_kept(), torch.inference_mode(False), torch.enable_grad():
+    with (
+        _random_state_kept(),
+        _precision(dtype),
+        torch.inference_mode(False),
+        torch.enable_grad(),
+    ):
         twin = _copied(model, dtype)
         for parameter in twin.parameters():
             parameter.requires_grad_(parameter.is_floating_point())
@@ -535,7 +595,7 @@ def record(
         layers = _named_layers(twin)
         tape = _Tape(layers)
         try:
-            with tape:
+            with tape, parametrize.cached():
                 outputs = _called(twin, _converted(inputs, dtype))
         finally:
             tape.remove()
@@ -545,23 +605,23 @@ def record(
             raise ValueError(f"loss_fn must return one number (a scalar tensor), got {got}")
         if not loss.requires_grad:
             raise ValueError("loss_fn must return a loss that depends on the model's weights")
-        loss.backward()
-        value = loss.item()
-        del outputs, loss
-        tape.release()
-    return _flow(tape, value)
+        if not tape.calls:
+            raise ValueError("model must call its linear or convolution layers, and it calls none")
+        # Only into the copy: a penalty in the loss may read the weights of the model itself.
+        loss.backward(inputs=[p for p in twin.parameters() if p.requires_grad])
+    return _flow(tape, loss.item())
 
 
 def _flow(tape: _Tape, loss: float) -> Flow:
     ran = list(tape.calls)
-    gradients = [layer.weight.grad for layer in ran]
+    weights = [tape.weights[layer] for layer in ran]
     nothing = (math.nan,) * 4
     activity = np.array([tape.activations.get(layer, nothing) for layer in ran])  # (L, 4)
     return Flow(
         layer_names=tuple(tape.layers[layer] for layer in ran),
         delta_norms=np.array([math.hypot(*(call.norm for call in tape.calls[x])) for x in ran]),
-        weight_grad_norms=np.array([0.0 if g is None else _norm(g) for g in gradients]),
-        weight_norms=np.array([_norm(layer.weight) for layer in ran]),
+        weight_grad_norms=np.array([0.0 if w.grad is None else _norm(w.grad) for w in weights]),
+        weight_norms=np.array([_norm(weight) for weight in weights]),
         activation_mean=activity[:, 0],
         activation_std=activity[:, 1],
         saturated_share=activity[:, 2],
@@ -586,39 +646,41 @@ class Log:
         self.layer_names = layer_names
         self.activation_names = activation_names
         self.steps: list[int] = []
-        self._gradients: list[list[Tensor]] = []
-        self._updates: list[tuple[list[Tensor], list[Tensor]]] = []
-        self._activity: list[Tensor] = []
-
-    def _table(self, rows: list[list[Tensor]]) -> np.ndarray:
-        entries = [norm for row in rows for norm in row]
-        flat = torch.stack(entries).cpu().numpy() if entries else np.empty(0)
-        return flat.reshape(len(rows), len(self.layer_names))
+        self._gradients: list[list[float]] = []
+        self._changes: list[list[Tensor]] = []
+        self._sizes: list[list[Tensor]] = []
+        self._order = np.arange(len(layer_names))
+        self._activity: list[list[tuple[list[int], Tensor]]] = []
 
     @property
     def gradient_norms(self) -> np.ndarray:
         """Norm of each weight's gradient before the step, (S, L) float64."""
-        return self._table(self._gradients)
+        return np.array(self._gradients, dtype=float).reshape(-1, len(self.layer_names))
 
     @property
     def update_ratios(self) -> np.ndarray:
         """Norm of each weight's change over the norm of the weight, (S, L)."""
-        changes = self._table([changes for changes, _ in self._updates])
-        return _ratio(changes, self._table([sizes for _, sizes in self._updates]))
+        if not self._changes:
+            return np.empty((0, len(self.layer_names)))
+        changes, sizes = (
+            np.array([np.concatenate([norms.cpu().numpy() for norms in row]) for row in rows])
+            for rows in (self._changes, self._sizes)
+        )
+        return _ratio(changes.astype(float), sizes.astype(float))[:, self._order]
 
     @property
     def activation_mean(self) -> np.ndarray:
-        """Mean activation over batch and units, (S, A)."""
+        """Mean activation, over units and the first 16 samples of the batch, (S, A)."""
         return self._activations(0)
 
     @property
     def activation_std(self) -> np.ndarray:
-        """Standard deviation over batch and units, (S, A)."""
+        """Their standard deviation, (S, A)."""
         return self._activations(1)
 
     @property
     def saturated_share(self) -> np.ndarray:
-        """Share of activations whose slope is below ``SATURATED``, (S, A)."""
+        """Share of them whose slope is below ``SATURATED``, (S, A)."""
         return self._activations(2)
 
     @property
@@ -626,10 +688,12 @@ class Log:
         """Share of units whose slope is 0 on the whole batch, (S, A)."""
         return self._activations(3)
 
-    def _activations(self, column: int) -> np.ndarray:
-        if not self._activity:
-            return np.empty((0, len(self.activation_names)))
-        return torch.stack(self._activity)[:, column].cpu().numpy()
+    def _activations(self, row: int) -> np.ndarray:
+        table = np.full((len(self._activity), len(self.activation_names)), math.nan)
+        for line, found in zip(table, self._activity, strict=True):
+            for columns, values in found:
+                line[columns] = values[row].cpu().numpy()
+        return table
 
     def __str__(self) -> str:
         return f"{len(self.steps)} steps of {len(self.layer_names)} weight layers recorded"
@@ -653,7 +717,7 @@ def watch(
     Hooks on the optimizer read the gradients just before a step and the weights
     just after it; activation modules are read in the forward pass that precedes
     a recorded step. All hooks are gone when the block ends. Cost: see
-    ``benchmarks/watch.py``.
+    ``benchmarks/bench_watch.py``.
 
     Args:
         model: The model that trains.
@@ -719,29 +783,45 @@ class _Watcher:
         self.parts = frozenset(parts)
         self.log = Log(tuple(layers.values()), tuple(self.activations.values()))
         self.step = 0
+        self.position = {module: i for i, module in enumerate(self.activations)}
+        alike = [
+            (type(module), module.extra_repr(), module if _has_weights(module) else None)
+            for module in self.activations
+        ]
+        self.kinds = {
+            module: alike.index(kind) for module, kind in zip(self.activations, alike, strict=True)
+        }
         self.zones: dict[object, tuple[list, list]] = {}
         self.buffers: dict[object, Tensor] = {}
         self.heard: dict[nn.Module, tuple[Tensor, Tensor]] = {}
-        self.handles: list = []
+        self.handle: RemovableHandle | None = None
+        self.shapes: dict[object, list[int]] = {}
+        for i, weight in enumerate(self.weights):
+            kind = (weight.shape, weight.dtype, weight.device)
+            self.shapes.setdefault(kind, []).append(i)
+        self.log._order = np.argsort([i for group in self.shapes.values() for i in group])
         self.before: list[Tensor] = []
         self.recording = False
+        self.extreme = False
         self.listen()
 
     def listen(self) -> None:
-        """Keep what activation modules read and return, if the next step counts."""
+        """Keep what activation modules read and return, if the next step counts.
+
+        One hook for all modules is quicker to set and to take away than one each.
+        """
         self.recording = self.step % self.every == 0
         if self.recording and "activations" in self.parts:
-            self.handles = [
-                module.register_forward_hook(self.hear) for module in self.activations
-            ]
+            self.handle = register_module_forward_hook(self.hear)
 
     def hear(self, module: nn.Module, inputs: tuple, output: Tensor) -> None:
-        self.heard[module] = (inputs[0].detach(), output.detach())
+        if module in self.kinds:
+            self.heard[module] = (inputs[0], output)
 
     def stop_listening(self) -> None:
-        for handle in self.handles:
-            handle.remove()
-        self.handles = []
+        if self.handle is not None:
+            self.handle.remove()
+            self.handle = None
 
     @torch.no_grad()
     def before_step(self, *_arguments: object) -> None:
@@ -749,48 +829,60 @@ class _Watcher:
             return
         self.log.steps.append(self.step)
         if "gradients" in self.parts:
-            gradients = [
-                torch.zeros_like(weight) if weight.grad is None else weight.grad
-                for weight in self.weights
-            ]
-            self.log._gradients.append(torch._foreach_norm(gradients, 2, dtype=torch.float64))
+            self.log._gradients.append(self.gradient_norms())
         if "activations" in self.parts:
             self.stop_listening()
             self.log._activity.append(self.activity())
             self.heard.clear()
         if "updates" in self.parts:
-            if not self.before:
-                self.before = [torch.empty_like(weight) for weight in self.weights]
-            torch._foreach_copy_(self.before, self.weights)
+            self.before = self.stacks("before", self.weights)
 
     @torch.no_grad()
     def after_step(self, *_arguments: object) -> None:
         if self.recording and "updates" in self.parts:
-            sizes = torch._foreach_norm(self.before)
-            torch._foreach_sub_(self.before, self.weights)
-            self.log._updates.append((torch._foreach_norm(self.before), sizes))
+            after = self.stacks("after", self.weights)
+            self.log._sizes.append([_row_norms(stack) for stack in self.before])
+            for now, then in zip(after, self.before, strict=True):
+                now.sub_(then)
+            self.log._changes.append([_row_norms(stack) for stack in after])
         self.step += 1
         self.listen()
 
-    def activity(self) -> Tensor:
-        """Mean, standard deviation, saturated and dead share, shape (4, A)."""
-        position = {module: i for i, module in enumerate(self.activations)}
-        table = torch.full((4, len(position)), math.nan, dtype=torch.float64)
+    def stacks(self, key: str, tensors: list[Tensor]) -> list[Tensor]:
+        """Copy one tensor a weight, those of one shape together, into (G, n) buffers."""
+        return [
+            self.stacked((key, shape), [tensors[i] for i in group]).flatten(1)
+            for shape, group in self.shapes.items()
+        ]
+
+    def gradient_norms(self) -> list[float]:
+        """L2 norm of each weight's gradient, in float64 where float32 squares would not do."""
+        gradients = [weight.grad for weight in self.weights]
+        if any(gradient is None for gradient in gradients):
+            pairs = zip(gradients, self.weights, strict=True)
+            gradients = [torch.zeros_like(w) if g is None else g for g, w in pairs]
+        if not self.extreme:
+            norms = torch.stack(torch._foreach_norm(gradients)).tolist()
+            if min(norms) > _SMALL and max(norms) < _LARGE:
+                return norms
+            self.extreme = True
+        return torch.stack(torch._foreach_norm(gradients, 2, dtype=torch.float64)).tolist()
+
+    def activity(self) -> list[tuple[list[int], Tensor]]:
+        """Mean, standard deviation, saturated and dead share, (4, G) for columns of one kind."""
         alike: dict[object, list[nn.Module]] = {}
         for module, (read, _) in self.heard.items():
-            own = module if next(module.parameters(), None) is not None else None
-            kind = (type(module), module.extra_repr(), read.shape, read.dtype, own)
-            alike.setdefault(kind, []).append(module)
+            alike.setdefault((self.kinds[module], read.shape, read.dtype), []).append(module)
+        found = []
         for kind, modules in alike.items():
-            columns = [position[module] for module in modules]
-            made = self.stacked((kind, "made"), [self.heard[module][1] for module in modules])
-            made = made.flatten(1)
+            heard = [self.heard[module] for module in modules]
+            made = self.stacked((kind, 1), [made[:_SAMPLED] for _, made in heard]).flatten(1)
             mean = made.mean(dim=1, keepdim=True)
-            spread = torch.linalg.vector_norm(made.sub_(mean), dim=1) / math.sqrt(made.shape[1])
-            read = self.stacked((kind, "read"), [self.heard[module][0] for module in modules])
-            saturated, dead = self.flat_shares(modules[0], read)
-            table[:, columns] = torch.stack([mean[:, 0], spread, saturated, dead]).to(table)
-        return table
+            spread = _row_norms(made.sub_(mean)) / math.sqrt(made.shape[1])
+            saturated, dead = self.flat_shares(modules[0], kind, [read for read, _ in heard])
+            columns = [self.position[module] for module in modules]
+            found.append((columns, torch.stack([mean[:, 0], spread, saturated, dead])))
+        return found
 
     def stacked(self, key: object, tensors: list[Tensor]) -> Tensor:
         """Copy G tensors of shape (B, ..., N) into a kept buffer (G, B, ..., N)."""
@@ -799,45 +891,71 @@ class _Watcher:
             self.buffers[key] = tensors[0].new_empty(shape)
         return torch.stack(tensors, out=self.buffers[key])
 
-    def flat_shares(self, module: nn.Module, read: Tensor) -> tuple[Tensor, Tensor]:
-        """Saturated share and share of dead units, each (G,), from (G, B, ..., N)."""
-        few, units = read[:, :_SAMPLED], 2 if read.ndim > 4 else -1
-        if next(module.parameters(), None) is not None:
-            slopes = _slopes(module, read)
+    def flat_shares(
+        self, module: nn.Module, kind: object, read: list[Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """Saturated share and share of dead units, each (G,), from G inputs of one kind."""
+        if _has_weights(module):
+            slopes = _slopes(module, torch.stack(read))
             saturated = slopes[:, :_SAMPLED].abs() < SATURATED
-            dead = (slopes == 0).movedim(units, -1).flatten(1, -2).all(dim=1)  # (G, N)
-        else:
-            kind = (type(module), module.extra_repr(), read.dtype)
-            if kind not in self.zones:
-                self.zones[kind] = (
-                    _flat_zones(module, SATURATED, read), _flat_zones(module, 0.0, read)
-                )  # fmt: skip
-            flat, level = self.zones[kind]
-            saturated = torch.zeros_like(few, dtype=torch.bool)
-            for start, end in flat:
-                saturated |= (few >= start) & (few <= end) if start > -math.inf else few <= end
-            low = max((end for start, end in level if start == -math.inf), default=-math.inf)
-            high = min((start for start, end in level if end == math.inf), default=math.inf)
-            dead = _outside(read.movedim(units, -1).flatten(1, -2), low, high)
-        return saturated.flatten(1).double().mean(dim=1), dead.double().mean(dim=1)
+            return _share(saturated), _share((_units_last(slopes) == 0).all(dim=1))
+        if kind not in self.zones:
+            self.zones[kind] = (
+                _flat_zones(module, SATURATED, read[0]),
+                _flat_zones(module, 0.0, read[0]),
+            )
+        flat, level = self.zones[kind]
+        few = self.stacked((kind, 0), [inputs[:_SAMPLED] for inputs in read])
+        least, most = (bound.item() for bound in few.aminmax())
+        saturated = few.new_zeros(len(few))
+        for start, end in flat:
+            if end >= least and start <= most:
+                saturated += _share(few <= end if start == -math.inf else few >= start)
+                if -math.inf < start and end < most:
+                    saturated -= _share(few > end)
+        low = max((end for start, end in level if start == -math.inf), default=-math.inf)
+        high = min((start for start, end in level if end == math.inf), default=math.inf)
+        if low < least and most < high:
+            return saturated, few.new_zeros(len(few))
+        dead = _outside(_units_last(few), low, high)
+        suspects = dead.any(dim=1).nonzero()[:, 0].tolist()
+        if suspects and len(read[0]) > _SAMPLED:
+            everything = torch.stack([read[i] for i in suspects])
+            dead[suspects] = _outside(_units_last(everything), low, high)
+        return saturated, _share(dead)
 
 
-_SAMPLED = 32  # samples of a batch that ``watch`` looks at for saturation
+def _row_norms(rows: Tensor) -> Tensor:
+    return torch.linalg.vector_norm(rows, dim=1)
+
+
+def _has_weights(module: nn.Module) -> bool:
+    return next(module.parameters(), None) is not None
+
+
+def _share(flags: Tensor) -> Tensor:
+    """Share of true entries in each row, (G, ...) to (G,)."""
+    flags = flags.flatten(1)
+    return flags.sum(dim=1) / flags.shape[1]
+
+
+def _units_last(values: Tensor) -> Tensor:
+    """All samples of each unit together: (G, B, ..., N) or images (G, B, N, H, W) to (G, S, N)."""
+    return values.movedim(2 if values.ndim > 4 else -1, -1).flatten(1, -2)
+
+
+# Between these a norm summed from float32 squares is right to six digits.
+_SMALL, _LARGE = 1e-17, 1e18
+_SAMPLED = 16  # samples of a batch that ``watch`` takes its activation statistics from
 
 
 def _outside(rows: Tensor, low: float, high: float) -> Tensor:
-    """Whether a unit is at or beyond the bounds in all samples; (G, S, N) to (G, N).
-
-    Uses up ``rows``.
-    """
-    if low == -math.inf and high == math.inf:
-        return torch.zeros(len(rows), 1, dtype=torch.bool)
-    if high == math.inf:
-        return rows.amax(dim=1) <= low
-    if low == -math.inf:
-        return rows.amin(dim=1) >= high
-    distance = rows.sub_((low + high) / 2).abs_()  # in place: large fresh memory is dear
-    return distance.amin(dim=1) >= (high - low) / 2
+    """Whether a unit is at or beyond the bounds in all samples; (G, S, N) to (G, N)."""
+    least, most = rows.amin(dim=1), rows.amax(dim=1)
+    outside = (most <= low) | (least >= high)
+    if ((least <= low) & (most >= high)).any():  # on both sides: look at every sample
+        outside |= ((rows <= low) | (rows >= high)).all(dim=1)
+    return outside
 
 
 def _flat_zones(module: nn.Module, bound: float, like: Tensor) -> list[tuple[float, float]]:
@@ -850,12 +968,12 @@ def _flat_zones(module: nn.Module, bound: float, like: Tensor) -> list[tuple[flo
     def is_flat(inputs: Tensor) -> Tensor:
         return _slopes(module, inputs.to(like)).abs() <= bound
 
-    grid = torch.linspace(-40, 40, 4001, dtype=torch.float64)
+    grid = torch.linspace(-40, 40, 1601, dtype=torch.float64)
     flat = is_flat(grid)
     turns = (flat[1:] != flat[:-1]).nonzero()[:, 0]
     inside = torch.where(flat[turns], grid[turns], grid[turns + 1])
     beyond = torch.where(flat[turns], grid[turns + 1], grid[turns])
-    for _ in range(30):
+    for _ in range(24):
         middle = (inside + beyond) / 2
         held = is_flat(middle)
         inside, beyond = torch.where(held, middle, inside), torch.where(held, beyond, middle)

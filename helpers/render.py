@@ -11,6 +11,7 @@ solution marker is where it must be.
 
 import ast
 import asyncio
+import base64
 import hashlib
 import json
 import os
@@ -41,6 +42,7 @@ _STUB = "raise NotImplementedError  # your turn"
 _LOOKS_LIKE_MARKER = re.compile(r"\b(BEGIN|END)[\s_-]*SOLUTION", re.IGNORECASE)
 _LOOKS_LIKE_NBVAL = re.compile(r"^\s*#+\s*(NBVAL_|PYTEST_VALIDATE_)", re.MULTILINE)
 _LOOKS_LIKE_MAGIC = re.compile(r"^\s*[%!?]|\?\s*$", re.MULTILINE)
+_PICTURE = re.compile(r"!\[([^\]]+)\]\(([^)\s]+\.png)\)")
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 _LONGEST_CELL = 20  # lines
 _SECONDS_PER_CELL = 600
@@ -237,6 +239,34 @@ def render(
             yield f"{path.stem}: {'rendered' if changed else 'unchanged'} in {run.seconds:.1f} s"
     if failed:
         raise ValueError(f"not rendered: {', '.join(failed)}; these notebooks are as they were")
+
+
+def readme_pictures() -> Iterator[str]:
+    """Keep the README's pictures equal to those in the lessons.
+
+    A picture of the README is the figure of a rendered lesson with the same alt
+    text; its file is written when it is missing or differs.
+
+    Yields:
+        One line for each file written.
+
+    Raises:
+        ValueError: If no lesson has a figure with that alt text.
+    """
+    drawn = {}
+    for path in lessons():
+        for cell in nbformat.read(path, as_version=4).cells:
+            for output in cell.get("outputs", []):
+                alt = output.get("metadata", {}).get("image/png", {}).get("alt")
+                drawn[alt] = output.get("data", {}).get("image/png")
+    for alt, name in _PICTURE.findall((ROOT / "README.md").read_text(encoding="utf-8")):
+        if not drawn.get(alt):
+            raise ValueError(
+                f"README.md shows {name}, but no lesson has a figure with its alt text"
+            )
+        (ROOT / name).parent.mkdir(exist_ok=True)
+        if _write(ROOT / name, base64.b64decode(drawn[alt])):
+            yield f"{name}: taken from its lesson"
 
 
 def solutions(folder: Path, names: Iterable[str] = (), workers: int | None = None) -> Iterator[str]:

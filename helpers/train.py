@@ -16,13 +16,14 @@ from torch.nn import functional
 from tqdm.auto import trange
 
 from helpers.data import Split
+from helpers.initialize import check_whole
 
 
 def use_one_thread() -> None:
     """Let torch compute on one thread, for the whole process.
 
     The networks of this course are small: on two cores a second thread costs
-    more in waiting than it saves (``benchmarks/threads.py`` measures it). This is
+    more in waiting than it saves (``benchmarks/bench_threads.py`` measures it). This is
     the only place where the course touches a setting of the process.
     """
     torch.set_num_threads(1)
@@ -123,7 +124,8 @@ def fit(
 
     Raises:
         TypeError: If ``steps`` or ``batch_size`` is no whole number.
-        ValueError: If ``steps`` is negative or ``batch_size`` does not fit the data.
+        ValueError: If ``steps`` is negative, ``batch_size`` does not fit the data,
+            or the optimizer moves no parameter of the model.
 
     Example:
         >>> from helpers import data
@@ -133,13 +135,17 @@ def fit(
         >>> fit(net, split, sgd, steps=200, progress=False).test_accuracy > 0.85
         True
     """
-    _whole("steps", steps)
-    _whole("batch_size", batch_size)
+    check_whole("steps", steps, least=0)
+    check_whole("batch_size", batch_size)
     available = len(split.train_targets)
-    if steps < 0:
-        raise ValueError(f"steps must be zero or positive, got {steps}")
     if not 1 <= batch_size <= available:
         raise ValueError(f"batch_size must be between 1 and {available}, got {batch_size}")
+    moved = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
+    if moved.isdisjoint(map(id, model.parameters())):
+        raise ValueError(
+            "optimizer must hold the model's parameters, and it holds none of them: "
+            "make a new one from model.parameters()"
+        )
     generator = torch.Generator().manual_seed(seed)
     losses: list[float] = []
     stopped = None
@@ -171,8 +177,3 @@ def fit(
 def _shows(progress: bool) -> bool:
     """Whether a bar is wanted; tqdm's notebook bar does not heed its own variable."""
     return progress and os.environ.get("TQDM_DISABLE", "0") in ("", "0")
-
-
-def _whole(argument: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{argument} must be a whole number, got {value!r}")

@@ -104,10 +104,8 @@ claims.claim("without W the delta comes out too large by a factor", excess, betw
 # %%
 guess = None
 
-sigmoid_net = models.build(
-    models.Setting(depth=depth, width=width, activation="sigmoid"), 64, 10, seed
-)
-flow = probe.record(sigmoid_net, inputs, targets, functional.cross_entropy)
+net = models.build(models.Setting(depth, width, "sigmoid"), 64, 10, seed)
+flow = probe.record(net, inputs, targets, functional.cross_entropy)
 first_over_last = flow.relative_delta_norms[0]
 claims.predict("delta of layer 1 over delta of layer 20?", guess, first_over_last)
 

@@ -1,0 +1,122 @@
+"""The data: split without leaks, standardised by the training part, drawn by seed."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+
+from helpers import data
+
+
+@pytest.fixture(scope="module")
+def images():
+    """The raw digits, one row an image, with the label as a last column."""
+    pixels, labels = load_digits(return_X_y=True)
+    return np.column_stack([pixels, labels]).astype(int)
+
+
+def raw(split, images):
+    """Undo the standardisation of both parts without knowing it.
+
+    It maps each pixel by a rising line, so the sorted values of a column, raw and
+    standardised, belong together.
+    """
+    both = torch.cat([split.train_inputs, split.test_inputs]).numpy()
+    found = np.empty(both.shape, dtype=int)
+    for pixel in range(64):
+        levels, rank = np.unique(both[:, pixel], return_inverse=True)
+        known = np.unique(images[:, pixel])
+        assert len(levels) == len(known)
+        found[:, pixel] = known[rank]
+    return np.split(found, [len(split.train_inputs)])
+
+
+def rows(pixels, labels):
+    return sorted(map(tuple, np.column_stack([pixels, labels]).astype(int)))
+
+
+def test_both_parts_together_are_the_whole_data_set_each_image_once(images):
+    split = data.digits()
+    train, test = raw(split, images)
+    found = rows(train, split.train_targets) + rows(test, split.test_targets)
+    assert sorted(found) == sorted(map(tuple, images))
+    assert len(test) == len(images) // 5
+
+
+def test_no_image_is_in_both_parts(images):
+    train, test = raw(data.digits(), images)
+    assert len({tuple(row) for row in images[:, :64]}) == len(images)  # no doubles to begin with
+    assert not {tuple(row) for row in train} & {tuple(row) for row in test}
+
+
+def test_the_training_part_alone_sets_mean_and_deviation():
+    split = data.digits()
+    inputs = split.train_inputs.double()
+    mean, deviation = inputs.mean(dim=0), inputs.std(dim=0, correction=0)
+    blank = (inputs == 0).all(dim=0)
+    assert mean.abs().max() < 1e-6
+    assert (deviation[~blank] - 1).abs().max() < 1e-6
+    assert 0 < blank.sum() < 8
+    # The test part goes through the same map, so it is only roughly standard.
+    assert 0.01 < split.test_inputs.mean(dim=0).abs().max() < 1
+
+
+def test_a_split_knows_its_sizes_and_says_them():
+    split = data.digits()
+    assert (split.features, split.classes) == (64, 10)
+    assert split.train_inputs.dtype == torch.float32
+    assert split.train_targets.dtype == torch.int64
+    assert str(split) == (
+        "handwritten digits: 1438 to learn from, 359 to test on, 64 features, 10 classes"
+    )
+
+
+def test_the_seed_chooses_the_split_and_nothing_else_does():
+    first = data.digits(0)
+    np.random.seed(5)
+    torch.manual_seed(5)
+    data.digits.cache_clear()
+    again = data.digits(0)
+    assert again is not first
+    assert torch.equal(first.train_inputs, again.train_inputs)
+    assert torch.equal(first.test_targets, again.test_targets)
+    assert not torch.equal(first.test_targets, data.digits(1).test_targets)
+
+
+def test_the_global_random_states_are_left_alone():
+    data.digits.cache_clear()
+    before, legacy = torch.get_rng_state(), np.random.get_state()[1].copy()
+    data.digits(2).batch(10)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert (np.random.get_state()[1] == legacy).all()
+
+
+def test_a_batch_holds_different_training_samples_with_their_own_targets():
+    split = data.digits()
+    inputs, targets = split.batch(1438, seed=3)
+    pairs = {(*row, label) for row, label in zip(inputs.tolist(), targets.tolist(), strict=True)}
+    everything = zip(split.train_inputs.tolist(), split.train_targets.tolist(), strict=True)
+    assert pairs == {(*row, label) for row, label in everything}
+    assert not torch.equal(targets, split.train_targets)  # they are shuffled
+
+
+def test_a_batch_depends_on_its_seed_alone():
+    split = data.digits()
+    assert torch.equal(split.batch(32, seed=1)[0], split.batch(32, seed=1)[0])
+    assert not torch.equal(split.batch(32, seed=1)[0], split.batch(32, seed=2)[0])
+
+
+@pytest.mark.parametrize(
+    ("size", "error", "sentence"),
+    [
+        (0, ValueError, "size must be between 1 and 1438, got 0"),
+        (1439, ValueError, "size must be between 1 and 1438, got 1439"),
+        (2.5, TypeError, "size must be a whole number, got 2.5"),
+        (True, TypeError, "size must be a whole number, got True"),
+        ("8", TypeError, "size must be a whole number, got '8'"),
+    ],
+)
+def test_an_impossible_batch_size_is_refused_in_one_sentence(size, error, sentence):
+    with pytest.raises(error) as caught:
+        data.digits().batch(size)
+    assert str(caught.value) == sentence

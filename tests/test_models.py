@@ -1,0 +1,387 @@
+"""Settings refuse what makes no sense; networks are what their setting says."""
+
+import math
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from helpers import initialize, models, theory
+from helpers.models import Setting
+
+ACTIVATIONS = sorted(theory.ACTIVATIONS)
+INITIALIZATIONS = sorted(initialize.INITIALIZERS)
+
+
+def normal(*shape, seed=0):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def weight_layers(model):
+    return [module for module in model.modules() if isinstance(module, nn.Linear)]
+
+
+# -- Settings ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fields", "error", "sentence"),
+    [
+        ({"depth": 0}, ValueError, "depth must be at least 1, got 0"),
+        ({"depth": -1}, ValueError, "depth must be at least 1, got -1"),
+        ({"depth": 2.5}, TypeError, "depth must be a whole number, got 2.5"),
+        ({"depth": 2.0}, TypeError, "depth must be a whole number, got 2.0"),
+        ({"depth": True}, TypeError, "depth must be a whole number, got True"),
+        ({"depth": "20"}, TypeError, "depth must be a whole number, got '20'"),
+        ({"depth": None}, TypeError, "depth must be a whole number, got None"),
+        ({"width": 0}, ValueError, "width must be at least 1, got 0"),
+        ({"width": 64.0}, TypeError, "width must be a whole number, got 64.0"),
+        (
+            {"activation": "sigmiod"},
+            ValueError,
+            "activation 'sigmiod' is not known; did you mean 'sigmoid'?",
+        ),
+        (
+            {"activation": "ReLU"},
+            ValueError,
+            "activation 'ReLU' is not known; did you mean 'relu'?",
+        ),
+        (
+            {"activation": torch.tanh},
+            TypeError,
+            f"activation must be a name such as 'linear', got {torch.tanh!r}",
+        ),
+        (
+            {"initialization": "Xavier"},
+            ValueError,
+            "initialization 'Xavier' is not known; did you mean 'xavier'?",
+        ),
+        (
+            {"initialization": "zzz"},
+            ValueError,
+            "initialization 'zzz' is not known; choose from default, xavier, he, lecun, "
+            "orthogonal, lsuv",
+        ),
+        (
+            {"norm": "batchnorm"},
+            ValueError,
+            "norm 'batchnorm' is not known; did you mean 'batch'?",
+        ),
+        ({"norm": None}, TypeError, "norm must be a name such as 'none', got None"),
+        (
+            {"residual": "preadd"},
+            ValueError,
+            "residual 'preadd' is not known; did you mean 'pre-add'?",
+        ),
+        ({"residual": True}, TypeError, "residual must be a name such as 'none', got True"),
+        ({"gain": 0}, ValueError, "gain must be finite and positive, got 0"),
+        ({"gain": -1.0}, ValueError, "gain must be finite and positive, got -1.0"),
+        ({"gain": math.nan}, ValueError, "gain must be finite and positive, got nan"),
+        ({"gain": math.inf}, ValueError, "gain must be finite and positive, got inf"),
+        ({"gain": "1"}, TypeError, "gain must be a number, got '1'"),
+        (
+            {"bias_var": -0.1},
+            ValueError,
+            "bias_var must be finite and zero or positive, got -0.1",
+        ),
+        (
+            {"bias_var": math.nan},
+            ValueError,
+            "bias_var must be finite and zero or positive, got nan",
+        ),
+        (
+            {"bias_var": math.inf},
+            ValueError,
+            "bias_var must be finite and zero or positive, got inf",
+        ),
+        ({"bias_var": True}, TypeError, "bias_var must be a number, got True"),
+        (
+            {"norm": "group", "width": 12},
+            ValueError,
+            "width must be a multiple of 8 for norm='group', got 12",
+        ),
+        (
+            {"residual": "scaled", "depth": 2},
+            ValueError,
+            "depth must be at least 3 for residual='scaled', got 2",
+        ),
+        (
+            {"residual": "fixup", "depth": 5},
+            ValueError,
+            "depth must be even for residual='fixup' (two weight layers a block, one before "
+            "and one after), got 5",
+        ),
+    ],
+)
+def test_a_setting_refuses_nonsense_in_one_sentence(fields, error, sentence):
+    with pytest.raises(error) as caught:
+        Setting(**fields)
+    assert str(caught.value) == sentence
+
+
+def test_numbers_from_numpy_are_numbers():
+    setting = Setting(depth=np.int64(3), width=np.int32(8), gain=np.float32(2), bias_var=0)
+    assert len(weight_layers(models.build(setting, 4, 2))) == 3
+
+
+def test_a_setting_is_a_value():
+    assert Setting(depth=3) == Setting(depth=3) != Setting(depth=4)
+    assert len({Setting(depth=3), Setting(depth=3)}) == 1
+    with pytest.raises(AttributeError):
+        Setting().depth = 3
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({}, "20 layers of 64 tanh, default"),
+        (
+            {"norm": "batch", "residual": "pre-add", "gain": 0.5, "bias_var": 0.05},
+            "20 layers of 64 tanh, default, batch norm, pre-add skips, gain 0.5, "
+            "bias variance 0.05",
+        ),
+    ],
+)
+def test_a_setting_prints_in_words_and_shows_all_its_fields(fields, text):
+    setting = Setting(**fields)
+    assert str(setting) == text
+    table = setting._repr_html_()
+    for name, value in {"depth": 20, "width": 64, "norm": "none", **fields}.items():
+        assert f"<tr><th>{name}</th><td>{value}</td></tr>" in table
+
+
+@pytest.mark.parametrize(
+    ("depth", "residual", "blocks"),
+    [(7, "none", 0), (7, "pre-add", 5), (7, "rezero", 5), (8, "fixup", 3), (3, "scaled", 1)],
+)
+def test_a_setting_counts_its_blocks(depth, residual, blocks):
+    setting = Setting(depth=depth, width=8, residual=residual)
+    assert setting.blocks == blocks
+    built = sum(isinstance(part, models.Residual) for part in models.build(setting, 3, 2))
+    assert built == blocks
+
+
+@pytest.mark.parametrize("initialization", sorted(set(INITIALIZATIONS) - {"lsuv"}))
+@pytest.mark.parametrize("bias_var", [None, 0.2])
+def test_the_variances_for_the_theory_are_those_of_the_hidden_layers(initialization, bias_var):
+    setting = Setting(
+        depth=4, width=250, initialization=initialization, gain=1.3, bias_var=bias_var
+    )
+    weight_var, stated_bias_var = setting.variances
+    hidden = weight_layers(models.build(setting, 10, 3))[1:-1]
+    weights = torch.stack([layer.weight for layer in hidden])
+    biases = torch.stack([layer.bias for layer in hidden])
+    assert 250 * weights.var().item() == pytest.approx(weight_var, rel=0.03)
+    assert biases.var().item() == pytest.approx(stated_bias_var, rel=0.2, abs=1e-12)
+
+
+# -- Activations -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_the_module_of_an_activation_is_the_function_of_the_theory(name):
+    inputs = torch.linspace(-9, 9, 3001, dtype=torch.float64)
+    module = models.activation_module(name).double()
+    torch.testing.assert_close(module(inputs), theory.ACTIVATIONS[name](inputs))
+    if name != "linear":
+        assert isinstance(module, models.ACTIVATION_MODULES)
+
+
+def test_layers_that_are_no_activation_do_not_count_as_one():
+    for module in (nn.Identity(), nn.Linear(1, 1), nn.BatchNorm1d(1), nn.Dropout()):
+        assert not isinstance(module, models.ACTIVATION_MODULES)
+
+
+def test_an_activation_module_shows_its_name():
+    assert str(models.activation_module("centered_sigmoid")) == "Activation(centered_sigmoid)"
+
+
+# -- Networks ----------------------------------------------------------------------------
+
+# Every activation with every norm and skip; every initialisation with every norm and skip.
+FORMS = list(product(models.NORMS, models.RESIDUALS))
+COMBINATIONS = [
+    (activation, INITIALIZATIONS[(i + j) % len(INITIALIZATIONS)], *form)
+    for i, activation in enumerate(ACTIVATIONS)
+    for j, form in enumerate(FORMS)
+] + [(("sigmoid", "gelu")[i % 2], name, *FORMS[i]) for name in INITIALIZATIONS for i in range(30)]
+
+
+@pytest.mark.parametrize(("norm", "residual"), FORMS)
+def test_all_combinations_run_forward_and_backward(norm, residual):
+    inputs = normal(4, 5)
+    tested = [kind for kind in COMBINATIONS if kind[2:] == (norm, residual)]
+    assert {kind[0] for kind in tested} == set(ACTIVATIONS)
+    assert {kind[1] for kind in tested} == set(INITIALIZATIONS)
+    for activation, initialization, *_ in tested:
+        setting = Setting(4, 8, activation, initialization, norm, residual)
+        model = models.build(setting, 5, 3)
+        assert len(weight_layers(model)) == setting.depth
+        outputs = model(inputs)
+        assert outputs.shape == (4, 3)
+        assert outputs.dtype == torch.float32
+        outputs.square().sum().backward()
+        for parameter in model.parameters():
+            assert parameter.grad is not None  # everything built is used
+            assert torch.isfinite(parameter.grad).all()
+        assert model.training
+
+
+def test_one_layer_is_one_matrix():
+    model = models.build(Setting(depth=1, norm="batch"), 5, 3)
+    assert [type(part) for part in model] == [nn.Linear]
+    assert model[0].weight.shape == (3, 5)
+
+
+def standardised(z, dims):
+    """Mean 0 and variance 1 over the given dimensions, with PyTorch's epsilon."""
+    centred = z - z.mean(dims, keepdim=True)
+    return centred / torch.sqrt(centred.square().mean(dims, keepdim=True) + 1e-5)
+
+
+@pytest.mark.parametrize(
+    ("norm", "function"),
+    [
+        ("none", lambda z: z),
+        ("batch", lambda z: standardised(z, 0)),
+        ("layer", lambda z: standardised(z, 1)),
+        ("rms", lambda z: z / torch.sqrt(z.square().mean(1, keepdim=True))),
+        ("group", lambda z: standardised(z.unflatten(1, (8, 2)), 2).flatten(1)),
+    ],
+)
+def test_the_norm_stands_between_weights_and_activation(norm, function):
+    model = models.build(Setting(depth=3, width=16, norm=norm, gain=3), 6, 2)
+    first, second, last = weight_layers(model)
+    inputs = normal(5, 6)
+    expected = torch.tanh(function(first(inputs)))
+    expected = last(torch.tanh(function(second(expected))))
+    torch.testing.assert_close(model(inputs), expected, atol=1e-5, rtol=1e-5)
+
+
+def by_hand(residual, x, layers, blocks, alpha):
+    """One block after the formula in the documentation of Setting."""
+    branch = torch.sigmoid(layers[0](x))
+    return {
+        "pre-add": lambda: x + branch,
+        "post-add": lambda: torch.sigmoid(layers[0](x) + x),
+        "scaled": lambda: x + branch / math.sqrt(blocks),
+        "rezero": lambda: x + alpha * branch,
+        "fixup": lambda: x + layers[1](branch),
+    }[residual]()
+
+
+@pytest.mark.parametrize("residual", sorted(set(models.RESIDUALS) - {"none"}))
+def test_a_block_computes_its_formula(residual):
+    setting = Setting(depth=8, width=6, activation="sigmoid", residual=residual)
+    model = models.build(setting, 5, 2)
+    with torch.no_grad():
+        for i, parameter in enumerate(model.parameters()):
+            parameter.copy_(normal(*parameter.shape, seed=i))
+    x = torch.sigmoid(model[0](normal(7, 5)))
+    for block in model[2:-1]:
+        x = by_hand(residual, x, weight_layers(block), setting.blocks, block.alpha)
+    torch.testing.assert_close(model(normal(7, 5)), model[-1](x))
+
+
+@pytest.mark.parametrize("initialization", INITIALIZATIONS)
+@pytest.mark.parametrize("bias_var", [None, 0.5])
+@pytest.mark.parametrize("residual", ["rezero", "fixup"])
+def test_rezero_and_fixup_start_as_the_identity(residual, initialization, bias_var):
+    setting = Setting(8, 6, "relu", initialization, residual=residual, gain=2.0, bias_var=bias_var)
+    h = normal(9, 6)
+    for block in models.build(setting, 4, 2)[2:-1]:
+        assert torch.equal(block(h), h)
+
+
+def test_fixup_scales_the_first_weight_of_each_block_and_only_that():
+    plain, fixed = (
+        weight_layers(models.build(Setting(10, 6, initialization="he", residual=form), 4, 2))
+        for form in ("pre-add", "fixup")
+    )
+    factors = [
+        (mine.weight.norm() / theirs.weight.norm()).item()
+        for mine, theirs in zip(fixed, plain, strict=True)
+    ]
+    assert factors == pytest.approx([1, *[0.5, 0] * 4, 1], rel=1e-5)
+
+
+# -- Seeds -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("depth", [1, 2, 5])
+@pytest.mark.parametrize("norm", ["none", "layer"])
+@pytest.mark.parametrize("seed", [0, 3])
+def test_default_weights_are_those_of_pytorch_bit_for_bit(depth, norm, seed):
+    torch.manual_seed(seed)
+    layers = []
+    for layer in range(depth):
+        sizes = (7 if layer == 0 else 16, 3 if layer == depth - 1 else 16)
+        layers.append(nn.Linear(*sizes))
+        if layer < depth - 1:
+            layers += [nn.LayerNorm(16), nn.Tanh()] if norm == "layer" else [nn.Tanh()]
+    expected = nn.Sequential(*layers).state_dict()
+    built = models.build(Setting(depth=depth, width=16, norm=norm), 7, 3, seed=seed).state_dict()
+    assert built.keys() == expected.keys()
+    assert all(torch.equal(built[key], expected[key]) for key in expected)
+
+
+@pytest.mark.parametrize("initialization", INITIALIZATIONS)
+def test_the_seed_alone_chooses_the_weights(initialization):
+    setting = Setting(depth=4, width=8, initialization=initialization)
+
+    def weights(seed):
+        return torch.cat([p.flatten() for p in models.build(setting, 5, 3, seed).parameters()])
+
+    torch.manual_seed(1)
+    first = weights(0)
+    torch.manual_seed(2)
+    assert torch.equal(weights(0), first)
+    assert not torch.equal(weights(1), first)
+
+
+def test_building_leaves_the_global_random_states_alone(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", lambda seed: pytest.fail("reseeds the GPU"))
+    before = torch.get_rng_state()
+    for initialization in INITIALIZATIONS:
+        models.build(Setting(depth=3, width=8, initialization=initialization), 4, 2, seed=9)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_lsuv_gives_fresh_standard_inputs_unit_variance_in_every_layer():
+    setting = Setting(depth=6, width=100, activation="relu", initialization="lsuv", norm="batch")
+    model = models.build(setting, 50, 40)
+    variances = []
+    for layer in weight_layers(model):
+        layer.register_forward_hook(lambda _l, _i, output: variances.append(output.var().item()))
+    model(normal(1000, 50, seed=5))
+    assert variances == pytest.approx([1] * 6, rel=0.1)
+    assert model[1].num_batches_tracked == 1  # this batch; the calibration does not count
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "sentence"),
+    [
+        ((Setting(), 0, 3), ValueError, "in_features must be at least 1, got 0"),
+        ((Setting(), 3, 2.0), TypeError, "out_features must be a whole number, got 2.0"),
+        ((Setting(), 3, 2, 1.5), TypeError, "seed must be a whole number, got 1.5"),
+        (({"depth": 3}, 3, 2), TypeError, "setting must be a models.Setting, got dict"),
+    ],
+)
+def test_build_refuses_nonsense_in_one_sentence(arguments, error, sentence):
+    with pytest.raises(error) as caught:
+        models.build(*arguments)
+    assert str(caught.value) == sentence
+
+
+def test_ten_thousand_layers_build_and_run_both_ways():
+    setting = Setting(10_000, 3, "linear", "orthogonal", residual="rezero")
+    model = models.build(setting, 3, 2)
+    inputs = normal(2, 3).requires_grad_()
+    functional.mse_loss(model(inputs), torch.zeros(2, 2)).backward()
+    # Every block starts as the identity: two orthogonal layers are left.
+    first, last = model[0].weight, model[-1].weight
+    expected = 2 / 4 * (inputs @ first.T @ last.T) @ last @ first
+    torch.testing.assert_close(inputs.grad, expected)
