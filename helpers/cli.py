@@ -182,4 +182,5 @@ def _verdict(result: "Run") -> str:
         for line in output.get("text", "").split("\n")
     )
     exercises = sum("exercise" in cell.metadata.get("tags", []) for cell in cells)
-    return f"{claims:3} claims held  {exercises:2} exercises  {result.seconds:6.1f} s"
+    noun = "exercise " if exercises == 1 else "exercises"
+    return f"{claims:3} claims held  {exercises:2} {noun}  {result.seconds:6.1f} s"

@@ -283,7 +283,7 @@ def _slopes(function: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
     """Slope of an activation at every input, same shape."""
     with torch.enable_grad():
         leaf = inputs.detach().clone().requires_grad_()
-        (slope,) = torch.autograd.grad(function(leaf).sum(), leaf)
+        (slope,) = torch.autograd.grad(function(leaf.clone()).sum(), leaf)  # it may overwrite
     return slope
 
 
@@ -750,6 +750,8 @@ def watch(
         raise TypeError(f"every must be a whole number of steps, got {every!r}")
     if every < 1:
         raise ValueError(f"every must be at least 1, got {every}")
+    if isinstance(parts, str):
+        raise TypeError(f"parts must be a list of names, such as ['gradients'], got {parts!r}")
     unknown = [part for part in parts if part not in PARTS]
     if unknown:
         raise ValueError(f"parts must be among {', '.join(PARTS)}, got {unknown[0]!r}")
@@ -896,7 +898,7 @@ class _Watcher:
     ) -> tuple[Tensor, Tensor]:
         """Saturated share and share of dead units, each (G,), from G inputs of one kind."""
         if _has_weights(module):
-            slopes = _slopes(module, torch.stack(read))
+            slopes = _slopes(module, read[0])[None]  # such a module is the only one of its kind
             saturated = slopes[:, :_SAMPLED].abs() < SATURATED
             return _share(saturated), _share((_units_last(slopes) == 0).all(dim=1))
         if kind not in self.zones:

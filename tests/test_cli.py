@@ -130,7 +130,7 @@ def test_run_reports_each_lesson_in_order_and_writes_nothing(root):
     result = course("run", "--workers", "3")
     assert result.exit_code == 1
     first, second, third = result.output.splitlines()
-    assert re.fullmatch(r"01_good     2 claims held   1 exercises +\d+\.\d s", first)
+    assert re.fullmatch(r"01_good     2 claims held   1 exercise +\d+\.\d s", first)
     assert second == "02_claim  FAILED, cell [2]: Claim failed: chi is 2."
     assert third == "03_wrong  FAILED, cell [1]: ZeroDivisionError: division by zero"
     assert sorted(root.rglob("*")) == before

@@ -28,7 +28,6 @@ import math
 
 import numpy as np
 import torch
-from torch import nn
 from torch.nn import functional
 
 from helpers import claims, data, exercises, models, plots, probe, theory, train
@@ -90,7 +89,7 @@ without = slope * delta2
 gap = (with_weights - delta1).abs().max()
 claims.claim("the rule agrees with PyTorch to rounding", gap, below=1e-15, drifts=True)
 excess = without.norm() / delta1.norm()
-claims.claim("without W the delta comes out too large by a factor", excess, between=(1.5, 2.0))
+claims.claim("without W the delta comes out too large by a factor", excess, about=1.73, within=0.1)
 
 # %% [markdown]
 # The factor you just saw is no accident. PyTorch draws the weights of `nn.Linear` with variance
@@ -149,16 +148,22 @@ q = theory.fixed_point("sigmoid", weight_var, bias_var).q
 s = torch.sigmoid(math.sqrt(q) * z)
 chi = weight_var * torch.trapezoid(density * (s * (1 - s)) ** 2, z)
 
+helper = theory.fixed_point("sigmoid", weight_var, bias_var).chi
 claims.claim("sigmoid, chi by our own integral", chi, about=0.02, within=0.01)
+claims.claim("the helper agrees", helper, about=float(chi), within=1e-4)
 for name, rate in (("sigmoid", 0.141), ("relu", 0.408), ("tanh", 0.575), ("gelu", 0.290)):
     point = theory.fixed_point(name, weight_var, bias_var)
-    claims.claim(f"{name}, sqrt(chi) at PyTorch's default", point.norm_factor, about=rate, within=0.01)
+    claims.claim(f"{name}, sqrt(chi) by default", point.norm_factor, about=rate, within=0.01)
 claims.claim("sqrt(chi) read off the sigmoid network", flow.norm_factor, about=0.141, within=0.06)
+for rate, layers in ((0.141, 4), (0.408, 8), (0.575, 13)):
+    enough = rate**layers < 1e-3 < rate ** (layers - 1)
+    claims.claim(f"a factor of {rate} falls below a thousandth after {layers} layers", enough)
 
 # %% [markdown]
 # The sum of it: 0.141 a layer for sigmoid, 0.408 for ReLU, 0.575 for tanh, and 0.29 for GELU, which
 # articles 000 and 003 offer among the better choices and which vanishes *faster* than ReLU here.
-# None of these is 0.5, and none is 1.
+# None of these is 0.5, and none is 1. A thousandth is left after 4 layers of sigmoid, 8 of ReLU, 13
+# of tanh: article 004's "8 to 10 layers" is one case of three.
 #
 # ## Two ways to be fooled
 #
@@ -194,8 +199,8 @@ plots.show(
 # weight gradients look healthy from end to end, because *all* of them are small. From now on
 # "the gradient" in a figure means the norm of delta.
 #
-# **Measure in float64, and average logarithms.** With 40 sigmoid layers the entries of the first
-# gradient are near $10^{-35}$. Their squares do not exist in float32, so `grad.norm()` says exactly
+# **Measure in float64, and average logarithms.** With 40 sigmoid layers the largest entry of the
+# first gradient is near $10^{-35}$. Their squares do not exist in float32, so `grad.norm()` says exactly
 # zero, while the gradient is not zero at all. And across seeds a factor per layer is averaged
 # geometrically: an arithmetic mean listens only to the luckiest network.
 #
@@ -209,12 +214,14 @@ plots.show(
 deep = models.build(models.Setting(40, width, "sigmoid"), 64, 10, seed)
 functional.cross_entropy(deep(inputs), targets).backward()
 gradient = deep[0].weight.grad
+claims.claim("40 sigmoid layers, largest entry", gradient.abs().max(), about=4e-35, factor=8)
 claims.claim("40 sigmoid layers, norm in float32", gradient.norm(), equals=0.0)
 claims.claim("the same norm in float64", gradient.double().norm(), between=(1e-36, 1e-31))
 
 large = models.Setting(depth, width, "tanh", "lecun", gain=2.0)
 grown = probe.record(models.build(large, 64, 10, seed), inputs, targets, functional.cross_entropy)
-claims.claim("tanh, weights doubled: delta grows by", grown.relative_delta_norms[0], between=(8, 40))
+growth = grown.relative_delta_norms[0]
+claims.claim("tanh, weights doubled: delta grows by", growth, between=(8, 40))
 
 default = models.build(models.Setting(depth, width, "tanh"), 64, 10, seed)
 largest = torch.linalg.matrix_norm(default[2].weight, 2)
@@ -261,6 +268,7 @@ claims.claim("recurrent tanh, factor per time step", per_step, between=(0.54, 0.
 # computed before the networks exist, the measurement a geometric mean over five draws. **Predict**
 # before you run: how far from the line, in decades, will the worst of all those layers be?
 
+
 # %%
 def start_of(name: str, critical: bool) -> models.Setting:
     if not critical:
@@ -285,14 +293,16 @@ measured = {c: {n: mean_profile(start_of(n, c)) for n in names} for c in (False,
 predicted = {
     c: {n: models.predicted_profile(start_of(n, c), inputs) for n in names} for c in (False, True)
 }
-gaps = [
-    np.abs(np.log10(measured[c][n] / predicted[c][n])).max() for c in measured for n in names
-]
+gaps = [np.abs(np.log10(measured[c][n] / predicted[c][n])).max() for c in measured for n in names]
 guess = None
 claims.predict("worst layer, decades from the line?", guess, max(gaps))
 claims.claim("worst layer, decades from the line", max(gaps), below=0.3)
 span = -np.log10(measured[False]["sigmoid"][0])
 claims.claim("decades that the picture spans", span, about=16.2, within=0.02)
+left = [-np.log10(measured[True][name][0]) for name in names]
+claims.claim("critical tanh and ELU still lose, at least", min(left[1:3]), between=(0.5, 1.0))
+sigmoid_var = theory.critical_weight_var("sigmoid")
+claims.claim("critical weight variance of the sigmoid", sigmoid_var, about=103, within=0.01)
 
 # %%
 figure, axes = plots.panels(2)
@@ -310,7 +320,7 @@ axes[1].set_ylabel("")
 plots.show(
     axes[0],
     "Delta norm against layer for ReLU, ELU, tanh and sigmoid, points on dashed theory lines. "
-    "Left, PyTorch's default: straight falls of 5 to 16 decades. Right, critical weights: all flat.",
+    "Left, PyTorch's default: straight falls of 5 to 16 decades. Right, critical weights: flat.",
 )
 
 # %% [markdown]
@@ -329,6 +339,7 @@ plots.show(
 #
 # <details><summary>Hint</summary>Take logarithms of factor<sup>n</sup> ≤ target, and mind which
 # way to round.</details>
+
 
 # %% tags=["exercise"]
 def layers_until(factor: float, target: float) -> int:
@@ -349,9 +360,6 @@ exercises.check(layers_until)
 # exact power such as 0.5 ** 10 is not lost to the last bit of a division.
 
 # %% [markdown]
-# With the measured factors: 0.141 (sigmoid) is below a thousandth after 4 layers, 0.408 (ReLU)
-# after 8, 0.575 (tanh) after 13. Article 004's "8 to 10 layers" is one case of three.
-#
 # ### Exercise 1.2 - sigmoid_chain_grad (5 points)
 #
 # Let $y$ be the sigmoid applied `depth` times in a row to each element of `x`. Write
@@ -360,6 +368,7 @@ exercises.check(layers_until)
 #
 # <details><summary>Hint</summary>Each sigmoid contributes its slope <em>at its own input</em>,
 # which is the output of the one before.</details>
+
 
 # %% tags=["exercise"]
 def sigmoid_chain_grad(x: torch.Tensor, depth: int) -> torch.Tensor:
@@ -390,6 +399,7 @@ exercises.check(sigmoid_chain_grad)
 # <details><summary>Hint</summary>One step: deltas are rows, so multiply from the right by
 # <code>W</code> (not its transpose), then by the slope at the pre-activation.</details>
 
+
 # %% tags=["exercise"]
 def backward_deltas(weights: list, pre_activations: list, delta: torch.Tensor) -> list:
     """Deltas of every layer of a tanh network, from input to output."""
@@ -418,6 +428,7 @@ exercises.check(backward_deltas)
 #
 # <details><summary>Hint</summary>How many steps lie between L layers? And which norm comes first on
 # the way back?</details>
+
 
 # %% tags=["exercise"]
 def norm_per_layer(norms: list) -> float:

