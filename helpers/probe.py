@@ -18,7 +18,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.modules.module import register_module_forward_hook
+from torch.nn.modules.module import (
+    register_module_forward_hook,
+    register_module_forward_pre_hook,
+)
 from torch.nn.utils import parametrize
 from torch.overrides import TorchFunctionMode
 from torch.utils.hooks import RemovableHandle
@@ -786,8 +789,18 @@ class _Watcher:
         self.log = Log(tuple(layers.values()), tuple(self.activations.values()))
         self.step = 0
         self.position = {module: i for i, module in enumerate(self.activations)}
+        channels, self.channels = False, {}  # whether the units stand in dimension 1
+        for module in model.modules():
+            if module in layers:
+                channels = not isinstance(module, nn.Linear)
+            self.channels[module] = channels
         alike = [
-            (type(module), module.extra_repr(), module if _has_weights(module) else None)
+            (
+                type(module),
+                module.extra_repr(),
+                self.channels[module],
+                module if _has_weights(module) else None,
+            )
             for module in self.activations
         ]
         self.kinds = {
@@ -796,7 +809,9 @@ class _Watcher:
         self.zones: dict[object, tuple[list, list]] = {}
         self.buffers: dict[object, Tensor] = {}
         self.heard: dict[nn.Module, tuple[Tensor, Tensor]] = {}
-        self.handle: RemovableHandle | None = None
+        self.handles: list[RemovableHandle] = []
+        self.overwrites = any(getattr(module, "inplace", False) for module in self.activations)
+        self.kept: dict[nn.Module, Tensor] = {}
         self.shapes: dict[object, list[int]] = {}
         for i, weight in enumerate(self.weights):
             kind = (weight.shape, weight.dtype, weight.device)
@@ -814,16 +829,23 @@ class _Watcher:
         """
         self.recording = self.step % self.every == 0
         if self.recording and "activations" in self.parts:
-            self.handle = register_module_forward_hook(self.hear)
+            self.handles = [register_module_forward_hook(self.hear)]
+            if self.overwrites:
+                self.handles.append(register_module_forward_pre_hook(self.keep))
+
+    def keep(self, module: nn.Module, inputs: tuple) -> None:
+        """Copy what a module is about to overwrite."""
+        if module in self.kinds and getattr(module, "inplace", False):
+            self.kept[module] = inputs[0].detach().clone()
 
     def hear(self, module: nn.Module, inputs: tuple, output: Tensor) -> None:
         if module in self.kinds:
-            self.heard[module] = (inputs[0], output)
+            self.heard[module] = (self.kept.pop(module, inputs[0]), output)
 
     def stop_listening(self) -> None:
-        if self.handle is not None:
-            self.handle.remove()
-            self.handle = None
+        for handle in self.handles:
+            handle.remove()
+        self.handles = []
 
     @torch.no_grad()
     def before_step(self, *_arguments: object) -> None:
@@ -900,7 +922,8 @@ class _Watcher:
         if _has_weights(module):
             slopes = _slopes(module, read[0])[None]  # such a module is the only one of its kind
             saturated = slopes[:, :_SAMPLED].abs() < SATURATED
-            return _share(saturated), _share((_units_last(slopes) == 0).all(dim=1))
+            dead = (_units_last(slopes, self.channels[module]) == 0).all(dim=1)
+            return _share(saturated), _share(dead)
         if kind not in self.zones:
             self.zones[kind] = (
                 _flat_zones(module, SATURATED, read[0]),
@@ -919,11 +942,12 @@ class _Watcher:
         high = min((start for start, end in level if end == math.inf), default=math.inf)
         if low < least and most < high:
             return saturated, few.new_zeros(len(few))
-        dead = _outside(_units_last(few), low, high)
+        channels = self.channels[module]
+        dead = _outside(_units_last(few, channels), low, high)
         suspects = dead.any(dim=1).nonzero()[:, 0].tolist()
         if suspects and len(read[0]) > _SAMPLED:
             everything = torch.stack([read[i] for i in suspects])
-            dead[suspects] = _outside(_units_last(everything), low, high)
+            dead[suspects] = _outside(_units_last(everything, channels), low, high)
         return saturated, _share(dead)
 
 
@@ -941,9 +965,11 @@ def _share(flags: Tensor) -> Tensor:
     return flags.sum(dim=1) / flags.shape[1]
 
 
-def _units_last(values: Tensor) -> Tensor:
-    """All samples of each unit together: (G, B, ..., N) or images (G, B, N, H, W) to (G, S, N)."""
-    return values.movedim(2 if values.ndim > 4 else -1, -1).flatten(1, -2)
+def _units_last(values: Tensor, channels: bool) -> Tensor:
+    """All samples of each unit together: (G, B, ..., N) or channels (G, B, N, ...) to (G, S, N)."""
+    if values.ndim < 3:  # one unit
+        values = values.unsqueeze(-1)
+    return values.movedim(2 if channels else -1, -1).flatten(1, -2)
 
 
 # Between these a norm summed from float32 squares is right to six digits.
@@ -970,7 +996,7 @@ def _flat_zones(module: nn.Module, bound: float, like: Tensor) -> list[tuple[flo
     def is_flat(inputs: Tensor) -> Tensor:
         return _slopes(module, inputs.to(like)).abs() <= bound
 
-    grid = torch.linspace(-40, 40, 1601, dtype=torch.float64)
+    grid = torch.arange(-800, 801, dtype=torch.float64) / 20  # kinks at 0, 1, 6 are hit exactly
     flat = is_flat(grid)
     turns = (flat[1:] != flat[:-1]).nonzero()[:, 0]
     inside = torch.where(flat[turns], grid[turns], grid[turns + 1])

@@ -83,10 +83,10 @@ claims.claim("loud, largest entry after clipping to norm 1", huge.abs().max(), e
 # blank in every picture. What vanished is the *square*. A norm squares each entry first, float32
 # ends near $10^{-45}$, and the square of $10^{-26}$ is $10^{-52}$. In the loud network the squares
 # overflow: every entry is a decent number, the norm is `inf`, and clipping to norm 1 divides by it
-# and turns the whole step into zeros without a word.
+# and turns the whole step into zeros without a word (`error_if_nonfinite=True` makes it speak up).
 #
-# So `probe.record` works in float64, scales before it squares, and does both on a copy, because
-# a meter must not change the patient. In your own code,
+# So `probe.record` works in float64, scales before it squares, and does both on a copy, because a
+# meter must not change the patient. In your own code,
 # `torch.linalg.vector_norm(g, dtype=torch.float64)` is the short way out for float32 gradients.
 #
 # ### Exercise 2.1 - safe_norm (5 points)
@@ -434,7 +434,7 @@ plots.show(ax, "Delta norms by layer: a steep fall, a milder one, two level line
 # a true symptom and names no cause. In the second, one backward pass, made before all this, tells
 # which is which.
 #
-# *Sigmoid, 10 hidden*: 8.5 decades lost; nothing that reaches layer 1 can move it. *Sigmoid, 3
+# *Sigmoid, 10 hidden*: 8.5 decades lost; next to nothing reaches layer 1. *Sigmoid, 3
 # hidden*: 2.5 decades, slow but not lost. This is the "very slow convergence" of article 001, and
 # patience cures it. *tanh*: less than one decade. Nothing is wrong with this network, so look at
 # the rate, the only thing that the fifth run changed. *ReLU*: exactly 0 (the open triangles). Not
@@ -492,14 +492,14 @@ claims.claim("moved by training", (after - before).abs().max(), above=0.01, drif
 #
 # ## What this does not show
 #
-# A flat loss has more causes than our four: shuffled labels, a graph cut by `detach()`, a saturated
+# A flat loss has more causes than our four: labels mixed up, a graph cut by `detach()`, a saturated
 # output. A loss that is `nan` draws no line at all and looks like a run that never happened. Our
 # networks are small and see one data set, at one learning rate each. And a profile that is healthy
 # at the start need not stay so.
 #
 # ## Summary
 #
-# * A float32 norm read exactly 0 with entries up to $10^{-26}$, and `inf` where the norm was
+# * A float32 norm read exactly 0 with entries of a few $10^{-26}$, and `inf` where the norm was
 #   $10^{21}$. The gradient was there each time: scale before you square.
 # * SGD left over 99.9 % of the first matrix of a network with 10 hidden layers unmoved to the bit.
 #   Adam turned the picture round (last over first below 0.4 instead of near 100), since its step
