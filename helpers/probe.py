@@ -808,7 +808,7 @@ class _Watcher:
         }
         self.zones: dict[object, tuple[list, list]] = {}
         self.buffers: dict[object, Tensor] = {}
-        self.heard: dict[nn.Module, tuple[Tensor, Tensor]] = {}
+        self.heard: dict[nn.Module, Tensor] = {}
         self.handles: list[RemovableHandle] = []
         self.overwrites = any(getattr(module, "inplace", False) for module in self.activations)
         self.kept: dict[nn.Module, Tensor] = {}
@@ -823,7 +823,7 @@ class _Watcher:
         self.listen()
 
     def listen(self) -> None:
-        """Keep what activation modules read and return, if the next step counts.
+        """Keep what activation modules read, if the next step counts.
 
         One hook for all modules is quicker to set and to take away than one each.
         """
@@ -838,9 +838,9 @@ class _Watcher:
         if module in self.kinds and getattr(module, "inplace", False):
             self.kept[module] = inputs[0].detach().clone()
 
-    def hear(self, module: nn.Module, inputs: tuple, output: Tensor) -> None:
+    def hear(self, module: nn.Module, inputs: tuple, _output: Tensor) -> None:
         if module in self.kinds:
-            self.heard[module] = (self.kept.pop(module, inputs[0]), output)
+            self.heard[module] = self.kept.pop(module, inputs[0])
 
     def stop_listening(self) -> None:
         for handle in self.handles:
@@ -886,7 +886,7 @@ class _Watcher:
             pairs = zip(gradients, self.weights, strict=True)
             gradients = [torch.zeros_like(w) if g is None else g for g, w in pairs]
         if not self.extreme:
-            norms = torch.stack(torch._foreach_norm(gradients)).tolist()
+            norms = [norm.item() for norm in torch._foreach_norm(gradients)]
             if min(norms) > _SMALL and max(norms) < _LARGE:
                 return norms
             self.extreme = True
@@ -895,18 +895,24 @@ class _Watcher:
     def activity(self) -> list[tuple[list[int], Tensor]]:
         """Mean, standard deviation, saturated and dead share, (4, G) for columns of one kind."""
         alike: dict[object, list[nn.Module]] = {}
-        for module, (read, _) in self.heard.items():
+        for module, read in self.heard.items():
             alike.setdefault((self.kinds[module], read.shape, read.dtype), []).append(module)
         found = []
         for kind, modules in alike.items():
-            heard = [self.heard[module] for module in modules]
-            made = self.stacked((kind, 1), [made[:_SAMPLED] for _, made in heard]).flatten(1)
-            mean = made.mean(dim=1, keepdim=True)
-            spread = _row_norms(made.sub_(mean)) / math.sqrt(made.shape[1])
-            saturated, dead = self.flat_shares(modules[0], kind, [read for read, _ in heard])
+            read = [self.heard[module] for module in modules]
+            few = self.stacked(kind, [inputs[:_SAMPLED] for inputs in read])
+            saturated, dead = self.flat_shares(modules[0], kind, few, read)
+            made = self.made(modules[0], few).flatten(1)
+            mean = made.mean(dim=1)
+            spread = _row_norms(made.sub_(mean[:, None])) / math.sqrt(made.shape[1])
             columns = [self.position[module] for module in modules]
-            found.append((columns, torch.stack([mean[:, 0], spread, saturated, dead])))
+            found.append((columns, torch.stack([mean, spread, saturated, dead])))
         return found
+
+    @staticmethod
+    def made(module: nn.Module, few: Tensor) -> Tensor:
+        """What a module makes of its inputs (G, B, ..., N), without anybody's hooks."""
+        return module.forward(few[0])[None] if _has_weights(module) else module.forward(few)
 
     def stacked(self, key: object, tensors: list[Tensor]) -> Tensor:
         """Copy G tensors of shape (B, ..., N) into a kept buffer (G, B, ..., N)."""
@@ -916,7 +922,7 @@ class _Watcher:
         return torch.stack(tensors, out=self.buffers[key])
 
     def flat_shares(
-        self, module: nn.Module, kind: object, read: list[Tensor]
+        self, module: nn.Module, kind: object, few: Tensor, read: list[Tensor]
     ) -> tuple[Tensor, Tensor]:
         """Saturated share and share of dead units, each (G,), from G inputs of one kind."""
         if _has_weights(module):
@@ -930,7 +936,6 @@ class _Watcher:
                 _flat_zones(module, 0.0, read[0]),
             )
         flat, level = self.zones[kind]
-        few = self.stacked((kind, 0), [inputs[:_SAMPLED] for inputs in read])
         least, most = (bound.item() for bound in few.aminmax())
         saturated = few.new_zeros(len(few))
         for start, end in flat:

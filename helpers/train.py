@@ -123,7 +123,7 @@ def fit(
         The history.
 
     Raises:
-        TypeError: If ``steps`` or ``batch_size`` is no whole number.
+        TypeError: If ``steps``, ``batch_size`` or ``seed`` is no whole number.
         ValueError: If ``steps`` is negative, ``batch_size`` does not fit the data,
             or the optimizer moves no parameter of the model.
 
@@ -137,6 +137,7 @@ def fit(
     """
     check_whole("steps", steps, least=0)
     check_whole("batch_size", batch_size)
+    check_whole("seed", seed)
     available = len(split.train_targets)
     if not 1 <= batch_size <= available:
         raise ValueError(f"batch_size must be between 1 and {available}, got {batch_size}")

@@ -1,0 +1,260 @@
+"""Training: it learns, it repeats itself bit for bit, it stops in words."""
+
+import math
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from helpers import data, models, train
+from helpers.models import Setting
+
+
+@pytest.fixture
+def split():
+    return data.digits()
+
+
+def network(split, seed=0, **fields):
+    setting = Setting(**{"depth": 3, "width": 32, "activation": "tanh", **fields})
+    return models.build(setting, split.features, split.classes, seed)
+
+
+def fit(model, split, **arguments):
+    arguments = {"steps": 30, "lr": 0.1, "progress": False, **arguments}
+    optimizer = torch.optim.SGD(model.parameters(), lr=arguments.pop("lr"))
+    return train.fit(model, split, optimizer, **arguments)
+
+
+def weights(model):
+    return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
+
+
+def test_it_learns_the_digits(split):
+    model = network(split)
+    history = fit(model, split, steps=300)
+    assert history.losses.shape == (300,)
+    assert history.losses[0] == pytest.approx(math.log(10), rel=0.1)
+    assert history.losses[-50:].mean() < 0.3
+    assert history.test_accuracy > 0.93
+    assert history.train_accuracy > history.test_accuracy - 0.02
+    assert history.stopped is None
+    assert history.steps == 300
+    right = model(split.test_inputs).argmax(dim=1) == split.test_targets
+    assert history.test_accuracy == pytest.approx(right.double().mean().item())
+
+
+def test_a_loss_is_that_of_the_batch_before_its_step(split):
+    """One batch of all samples: its loss can be computed beforehand, whatever the order."""
+    model = network(split)
+    everything = len(split.train_targets)
+
+    def loss():
+        with torch.no_grad():
+            outputs = model(split.train_inputs)
+            return functional.cross_entropy(outputs, split.train_targets).item()
+
+    before = loss()
+    history = fit(model, split, steps=1, batch_size=everything)
+    assert history.losses[0] == pytest.approx(before, rel=1e-5)
+    assert loss() < before
+
+
+def test_every_sample_is_seen_once_an_epoch(split):
+    seen = []
+
+    class Spy(nn.Linear):
+        def forward(self, inputs):
+            if self.training:
+                seen.append(inputs.clone())
+            return super().forward(inputs)
+
+    fit(Spy(split.features, split.classes), split, steps=4, batch_size=719)
+    first, second = torch.cat(seen[:2]), torch.cat(seen[2:])
+    for epoch in (first, second):
+        assert sorted(map(tuple, epoch.tolist())) == sorted(map(tuple, split.train_inputs.tolist()))
+    assert not torch.equal(first, second)
+
+
+def test_the_same_seed_gives_the_same_run_bit_for_bit_and_another_another(split):
+    runs = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(len(runs))  # the global seed is none of its business
+        model = network(split)
+        runs.append((fit(model, split, seed=seed).losses, weights(model)))
+    assert (runs[0][0] == runs[1][0]).all()
+    assert torch.equal(runs[0][1], runs[1][1])
+    assert (runs[0][0] != runs[2][0]).any()
+    assert not torch.equal(runs[0][1], runs[2][1])
+
+
+def test_the_global_random_states_are_left_alone(split):
+    before, legacy = torch.get_rng_state(), np.random.get_state()[1].copy()
+    fit(network(split), split)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert (np.random.get_state()[1] == legacy).all()
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_loss_that_is_not_finite_stops_the_run_and_leaves_the_weights(split, bad):
+    model = network(split)
+    kept = []
+
+    def loss(outputs, targets):
+        value = functional.cross_entropy(outputs, targets)
+        if len(kept) == 7:
+            value = value * bad
+        kept.append(weights(model))
+        return value
+
+    history = fit(model, split, loss_fn=loss)
+    sentence = f"Stopped at step 7: the loss is {bad}, and the weights are left as they are"
+    assert history.stopped == sentence
+    assert history.steps == 7
+    assert len(history.losses) == len(kept) == 8
+    assert torch.equal(weights(model), kept[7])
+    assert not torch.equal(weights(model), kept[6])
+    assert 0 < history.test_accuracy < 1
+    assert str(history) == f"{sentence} (7 steps, test accuracy {history.test_accuracy:.3f})"
+
+
+def test_an_exploding_run_ends_in_words_not_in_an_error(split):
+    model = network(split, depth=8, activation="relu", initialization="he", gain=4)
+    history = fit(model, split, lr=100.0)
+    assert history.stopped.startswith("Stopped at step ")
+    assert len(history.losses) < 30
+
+
+def test_no_steps_change_nothing(split):
+    model = network(split)
+    before = weights(model)
+    history = fit(model, split, steps=0)
+    assert torch.equal(weights(model), before)
+    assert (len(history.losses), history.steps, history.stopped) == (0, 0, None)
+    assert 0 <= history.test_accuracy < 0.4
+    assert history.losses.dtype == float
+
+
+def test_a_history_prints_and_shows():
+    history = train.History(np.zeros(5), 0.5, 0.25)
+    assert str(history) == repr(history) == "5 steps, test accuracy 0.250"
+    stopped = train.History(np.zeros(5), 0.5, 0.25, "Stopped at step 4: <why>")
+    assert stopped._repr_html_() == (
+        "<p>Stopped at step 4: &lt;why&gt; (4 steps, test accuracy 0.250)</p>"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "sentence"),
+    [
+        ({"steps": -1}, ValueError, "steps must be at least 0, got -1"),
+        ({"steps": 1e3}, TypeError, "steps must be a whole number, got 1000.0"),
+        ({"steps": True}, TypeError, "steps must be a whole number, got True"),
+        ({"batch_size": 0}, ValueError, "batch_size must be between 1 and 1438, got 0"),
+        ({"batch_size": 1439}, ValueError, "batch_size must be between 1 and 1438, got 1439"),
+        ({"batch_size": "64"}, TypeError, "batch_size must be a whole number, got '64'"),
+        ({"seed": 0.5}, TypeError, "seed must be a whole number, got 0.5"),
+    ],
+)
+def test_nonsense_is_refused_in_one_sentence(split, arguments, error, sentence):
+    model = network(split)
+    before = weights(model)
+    with pytest.raises(error) as caught:
+        fit(model, split, **arguments)
+    assert str(caught.value) == sentence
+    assert torch.equal(weights(model), before)
+
+
+def test_the_optimizer_of_another_model_is_refused(split):
+    """The plainest way not to learn: build the model anew, keep the old optimizer."""
+    stranger = torch.optim.SGD(network(split).parameters(), lr=0.1)
+    with pytest.raises(ValueError, match="optimizer must hold the model's parameters, and it"):
+        train.fit(network(split), split, stranger, steps=1, progress=False)
+    model = network(split)
+    part = torch.optim.SGD(model[-1].parameters(), lr=0.1)  # the last layer alone is allowed
+    assert train.fit(model, split, part, steps=1, progress=False).steps == 1
+
+
+# -- The bar -----------------------------------------------------------------------------
+
+
+def test_the_bar_is_quiet_where_bars_are_switched_off(split, capfd, monkeypatch):
+    monkeypatch.setenv("TQDM_DISABLE", "1")
+    monkeypatch.setattr(train, "trange", partial(train.trange, disable=False))
+    fit(network(split), split, steps=3, progress=True)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("value", [None, "", "0"])
+def test_the_bar_shows_where_they_are_not(split, capfd, monkeypatch, value):
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    if value is not None:
+        monkeypatch.setenv("TQDM_DISABLE", value)
+    monkeypatch.setattr(train, "trange", partial(train.trange, disable=False))
+    fit(network(split), split, steps=3, progress=True)
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "training" in err
+    assert "/3" in err
+
+
+def test_no_progress_means_no_bar_at_all(split, monkeypatch):
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    monkeypatch.setattr(train, "trange", None)
+    assert fit(network(split), split, steps=3, progress=False).steps == 3
+
+
+# -- Accuracy ----------------------------------------------------------------------------
+
+
+def test_accuracy_measures_in_evaluation_mode_and_keeps_the_mode_of_each_module(split):
+    model = nn.Sequential(
+        nn.Linear(64, 10), nn.BatchNorm1d(10), nn.Sequential(nn.Dropout(0.9), nn.Identity())
+    )
+    model[1].eval()
+    model[2][1].eval()
+    modes = [module.training for module in model.modules()]
+    torch.manual_seed(0)
+    first = train.accuracy(model, split.test_inputs, split.test_targets)
+    assert train.accuracy(model, split.test_inputs, split.test_targets) == first  # no dropout
+    assert [module.training for module in model.modules()] == modes
+    assert model[1].num_batches_tracked == 0
+    assert not any(parameter.grad is not None for parameter in model.parameters())
+
+
+def test_accuracy_keeps_the_modes_when_the_model_raises():
+    model = nn.Sequential(nn.Linear(3, 2), nn.Dropout())
+    with pytest.raises(RuntimeError):
+        train.accuracy(model, torch.ones(2, 4), torch.zeros(2, dtype=torch.long))
+    assert all(module.training for module in model.modules())
+
+
+def test_outputs_that_are_not_finite_count_as_wrong():
+    outputs = torch.tensor(
+        [[2.0, 1.0], [1.0, 2.0], [math.nan, 1.0], [math.inf, 1.0], [1.0, -math.inf]]
+    )
+    targets = torch.zeros(5, dtype=torch.long)
+    assert train.accuracy(nn.Identity(), outputs, targets) == pytest.approx(1 / 5)
+
+
+def test_accuracy_refuses_what_does_not_match():
+    model = nn.Identity()
+    for inputs, targets, lengths in (
+        (torch.ones(0, 2), torch.ones(0), "0 and 0"),
+        (torch.ones(3, 2), torch.ones(2), "3 and 2"),
+    ):
+        with pytest.raises(ValueError, match=f"same length of at least 1, got {lengths}"):
+            train.accuracy(model, inputs, targets)
+
+
+def test_one_thread_is_one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        train.use_one_thread()
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
