@@ -200,9 +200,9 @@ plots.show(
 # "the gradient" in a figure means the norm of delta.
 #
 # **Measure in float64, and average logarithms.** With 40 sigmoid layers the largest entry of the
-# first gradient is near $10^{-35}$. Their squares do not exist in float32, so `grad.norm()` says exactly
-# zero, while the gradient is not zero at all. And across seeds a factor per layer is averaged
-# geometrically: an arithmetic mean listens only to the luckiest network.
+# first gradient is near $10^{-35}$. Its square does not exist in float32, so `grad.norm()` says
+# exactly zero, while the gradient is not zero at all. And across seeds a factor per layer is
+# averaged geometrically: an arithmetic mean listens only to the luckiest network.
 #
 # ## "The derivative is below 1, so the gradient must shrink"
 #
