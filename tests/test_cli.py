@@ -70,6 +70,7 @@ def root(tmp_path, monkeypatch):
     """A course in a temporary folder, with sources but nothing rendered."""
     source = tmp_path / "notebooks" / "source"
     source.mkdir(parents=True)
+    (tmp_path / "README.md").write_text("# A course without pictures\n", encoding="utf-8")
     monkeypatch.setattr(render, "ROOT", tmp_path)
     for name, text in {"01_good": GOOD, "02_claim": CLAIM, "03_wrong": WRONG}.items():
         (source / f"{name}.py").write_text(text, encoding="utf-8")

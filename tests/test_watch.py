@@ -97,11 +97,11 @@ def test_an_ordinary_step_after_an_extreme_one_is_right_too():
 @pytest.mark.parametrize("make", [sgd, lambda model: torch.optim.Adam(model.parameters(), lr=0.01)])
 def test_update_ratios_equal_the_change_over_the_weight(make):
     model = nn.Sequential(
-        nn.Conv1d(1, 3, 2), nn.Flatten(), nn.Linear(9, 6), nn.Tanh(), nn.Linear(6, 6, bias=False),
-        nn.ReLU(), nn.Linear(6, 2),
+        nn.Conv1d(1, 3, 2), nn.Flatten(), nn.Linear(9, 9), nn.Tanh(), nn.Linear(9, 6, bias=False),
+        nn.Linear(6, 9), nn.ReLU(), nn.Linear(9, 9), nn.Linear(9, 2),
     )  # fmt: skip
     optimizer = make(model)
-    weights = [model[i].weight for i in (0, 2, 4, 6)]
+    weights = [model[i].weight for i in (0, 2, 4, 5, 7, 8)]
     expected = []
     with probe.watch(model, optimizer, every=1) as log:
         for _ in range(3):
@@ -109,7 +109,7 @@ def test_update_ratios_equal_the_change_over_the_weight(make):
             step(model, optimizer, x=X[:, None])
             pairs = zip(weights, before, strict=True)
             expected.append([((w.double() - b).norm() / b.norm()).item() for w, b in pairs])
-    assert log.layer_names == ("0", "2", "4", "6")
+    assert log.layer_names == ("0", "2", "4", "5", "7", "8")
     assert log.update_ratios == close(expected, rel=1e-4)
 
 
@@ -234,6 +234,17 @@ def test_a_unit_is_dead_only_if_it_is_on_the_whole_batch():
     with probe.watch(model, optimizer, every=1) as log:
         step(model, optimizer, x=x[:-1], y=torch.zeros(99, 1))
     assert log.dead_share[0, 0] == pytest.approx(2 / 3)
+
+
+def test_a_unit_that_gets_exactly_0_is_dead_where_the_slope_at_0_is_0():
+    """Everything behind a dead layer without biases."""
+    model = network("relu", initialization="he")
+    model[0].bias.data.fill_(-50)
+    expected = probe.record(model, X, Y, mse).dead_share
+    with probe.watch(model, optimizer := sgd(model), every=1) as log:
+        step(model, optimizer)
+    assert list(log.dead_share[0]) == list(expected[:-1]) == [1, 1, 1]
+    assert list(log.saturated_share[0]) == [1, 1, 1]
 
 
 def test_an_activation_that_works_twice_is_read_in_its_last_call():
