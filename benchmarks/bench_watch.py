@@ -87,5 +87,5 @@ compare(
         "gradient norms by .item()": item_loop,
         "hooks and histograms": hook_and_histogram,
     },
-    rounds=11,
+    rounds=21,
 )

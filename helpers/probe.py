@@ -817,7 +817,11 @@ class _Watcher:
             kind = (weight.shape, weight.dtype, weight.device)
             self.shapes.setdefault(kind, []).append(i)
         self.log._order = np.argsort([i for group in self.shapes.values() for i in group])
-        self.before: list[Tensor] = []
+        self.before = [
+            torch.stack([self.weights[i].detach() for i in group]) for group in self.shapes.values()
+        ]
+        copies = [copy for stack in self.before for copy in stack]
+        self.copies = [copies[i] for i in self.log._order]
         self.recording = False
         self.extreme = False
         self.listen()
@@ -859,25 +863,16 @@ class _Watcher:
             self.log._activity.append(self.activity())
             self.heard.clear()
         if "updates" in self.parts:
-            self.before = self.stacks("before", self.weights)
+            torch._foreach_copy_(self.copies, self.weights)
+            self.log._sizes.append([_row_norms(stack.flatten(1)) for stack in self.before])
 
     @torch.no_grad()
     def after_step(self, *_arguments: object) -> None:
         if self.recording and "updates" in self.parts:
-            after = self.stacks("after", self.weights)
-            self.log._sizes.append([_row_norms(stack) for stack in self.before])
-            for now, then in zip(after, self.before, strict=True):
-                now.sub_(then)
-            self.log._changes.append([_row_norms(stack) for stack in after])
+            torch._foreach_sub_(self.copies, self.weights)
+            self.log._changes.append([_row_norms(stack.flatten(1)) for stack in self.before])
         self.step += 1
         self.listen()
-
-    def stacks(self, key: str, tensors: list[Tensor]) -> list[Tensor]:
-        """Copy one tensor a weight, those of one shape together, into (G, n) buffers."""
-        return [
-            self.stacked((key, shape), [tensors[i] for i in group]).flatten(1)
-            for shape, group in self.shapes.items()
-        ]
 
     def gradient_norms(self) -> list[float]:
         """L2 norm of each weight's gradient, in float64 where float32 squares would not do."""
@@ -932,19 +927,13 @@ class _Watcher:
             return _share(saturated), _share(dead)
         if kind not in self.zones:
             self.zones[kind] = (
-                _flat_zones(module, SATURATED, read[0]),
-                _flat_zones(module, 0.0, read[0]),
+                _Zones.found(module, SATURATED, read[0]),
+                _Zones.found(module, 0.0, read[0]),
             )
         flat, level = self.zones[kind]
+        saturated = flat.share(few)
+        low, high = level.low, level.high
         least, most = (bound.item() for bound in few.aminmax())
-        saturated = few.new_zeros(len(few))
-        for start, end in flat:
-            if end >= least and start <= most:
-                saturated += _share(few <= end if start == -math.inf else few >= start)
-                if -math.inf < start and end < most:
-                    saturated -= _share(few > end)
-        low = max((end for start, end in level if start == -math.inf), default=-math.inf)
-        high = min((start for start, end in level if end == math.inf), default=math.inf)
         if low < least and most < high:
             return saturated, few.new_zeros(len(few))
         channels = self.channels[module]
@@ -991,28 +980,46 @@ def _outside(rows: Tensor, low: float, high: float) -> Tensor:
     return outside
 
 
-def _flat_zones(module: nn.Module, bound: float, like: Tensor) -> list[tuple[float, float]]:
-    """Closed intervals of inputs in which the absolute slope is at most ``bound``.
+@dataclass(frozen=True)
+class _Zones:
+    """Where an activation is flat: at or below low, at or above high, and in between."""
 
-    Found on a grid from -40 to 40 and refined by bisection; an interval that
-    reaches the edge of the grid is taken to go on for ever.
-    """
+    low: float
+    high: float
+    inner: tuple[tuple[float, float], ...]
+    steep: tuple[float, float]  # the nearest numbers beyond low and high
 
-    def is_flat(inputs: Tensor) -> Tensor:
-        return _slopes(module, inputs.to(like)).abs() <= bound
+    @classmethod
+    def found(cls, module: nn.Module, bound: float, like: Tensor) -> "_Zones":
+        """Find the inputs at which the absolute slope is at most ``bound``.
 
-    grid = torch.arange(-800, 801, dtype=torch.float64) / 20  # kinks at 0, 1, 6 are hit exactly
-    flat = is_flat(grid)
-    turns = (flat[1:] != flat[:-1]).nonzero()[:, 0]
-    inside = torch.where(flat[turns], grid[turns], grid[turns + 1])
-    beyond = torch.where(flat[turns], grid[turns + 1], grid[turns])
-    for _ in range(24):
-        middle = (inside + beyond) / 2
-        held = is_flat(middle)
-        inside, beyond = torch.where(held, middle, inside), torch.where(held, beyond, middle)
-    edges = inside.tolist()
-    if flat[0]:
-        edges = [-math.inf, *edges]
-    if flat[-1]:
-        edges = [*edges, math.inf]
-    return list(zip(edges[::2], edges[1::2], strict=True))
+        On a grid from -40 to 40, refined by bisection; a zone that reaches the
+        edge of the grid is taken to go on for ever.
+        """
+
+        def is_flat(inputs: Tensor) -> Tensor:
+            return _slopes(module, inputs.to(like)).abs() <= bound
+
+        grid = torch.arange(-800, 801, dtype=torch.float64) / 20  # kinks at 0, 1, 6 hit exactly
+        flat = is_flat(grid)
+        turns = (flat[1:] != flat[:-1]).nonzero()[:, 0]
+        inside = torch.where(flat[turns], grid[turns], grid[turns + 1])
+        beyond = torch.where(flat[turns], grid[turns + 1], grid[turns])
+        for _ in range(24):
+            middle = (inside + beyond) / 2
+            held = is_flat(middle)
+            inside, beyond = torch.where(held, middle, inside), torch.where(held, beyond, middle)
+        edges = inside.tolist()
+        low = edges.pop(0) if flat[0] else -math.inf
+        high = edges.pop() if flat[-1] else math.inf
+        ends = torch.tensor([low, high], dtype=like.dtype)
+        steep = torch.nextafter(ends, ends.new_tensor([math.inf, -math.inf]))
+        inner = tuple(zip(edges[::2], edges[1::2], strict=True))
+        return cls(low, high, inner, tuple(steep.tolist()))
+
+    def share(self, values: Tensor) -> Tensor:
+        """Share of entries of each row that lie in a zone, (G, ...) to (G,)."""
+        flat = values.clamp(*self.steep) != values
+        for start, end in self.inner:
+            flat |= (values >= start) & (values <= end)
+        return _share(flat)
