@@ -13,6 +13,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -806,7 +807,6 @@ class _Watcher:
         self.kinds = {
             module: alike.index(kind) for module, kind in zip(self.activations, alike, strict=True)
         }
-        self.zones: dict[object, tuple[list, list]] = {}
         self.buffers: dict[object, Tensor] = {}
         self.heard: dict[nn.Module, Tensor] = {}
         self.handles: list[RemovableHandle] = []
@@ -925,12 +925,8 @@ class _Watcher:
             saturated = slopes[:, :_SAMPLED].abs() < SATURATED
             dead = (_units_last(slopes, self.channels[module]) == 0).all(dim=1)
             return _share(saturated), _share(dead)
-        if kind not in self.zones:
-            self.zones[kind] = (
-                _Zones.found(module, SATURATED, read[0]),
-                _Zones.found(module, 0.0, read[0]),
-            )
-        flat, level = self.zones[kind]
+        shape = _Shape(type(module), module.extra_repr(), read[0].dtype, read[0].device, module)
+        flat, level = _zones(shape, SATURATED), _zones(shape, 0.0)
         saturated = flat.share(few)
         low, high = level.low, level.high
         least, most = (bound.item() for bound in few.aminmax())
@@ -981,6 +977,17 @@ def _outside(rows: Tensor, low: float, high: float) -> Tensor:
 
 
 @dataclass(frozen=True)
+class _Shape:
+    """An activation without weights: two of the same type and settings are the same."""
+
+    kind: type[nn.Module]
+    settings: str
+    dtype: torch.dtype
+    device: torch.device
+    module: nn.Module = field(compare=False)
+
+
+@dataclass(frozen=True)
 class _Zones:
     """Where an activation is flat: at or below low, at or above high, and in between."""
 
@@ -989,37 +996,39 @@ class _Zones:
     inner: tuple[tuple[float, float], ...]
     steep: tuple[float, float]  # the nearest numbers beyond low and high
 
-    @classmethod
-    def found(cls, module: nn.Module, bound: float, like: Tensor) -> "_Zones":
-        """Find the inputs at which the absolute slope is at most ``bound``.
-
-        On a grid from -40 to 40, refined by bisection; a zone that reaches the
-        edge of the grid is taken to go on for ever.
-        """
-
-        def is_flat(inputs: Tensor) -> Tensor:
-            return _slopes(module, inputs.to(like)).abs() <= bound
-
-        grid = torch.arange(-800, 801, dtype=torch.float64) / 20  # kinks at 0, 1, 6 hit exactly
-        flat = is_flat(grid)
-        turns = (flat[1:] != flat[:-1]).nonzero()[:, 0]
-        inside = torch.where(flat[turns], grid[turns], grid[turns + 1])
-        beyond = torch.where(flat[turns], grid[turns + 1], grid[turns])
-        for _ in range(24):
-            middle = (inside + beyond) / 2
-            held = is_flat(middle)
-            inside, beyond = torch.where(held, middle, inside), torch.where(held, beyond, middle)
-        edges = inside.tolist()
-        low = edges.pop(0) if flat[0] else -math.inf
-        high = edges.pop() if flat[-1] else math.inf
-        ends = torch.tensor([low, high], dtype=like.dtype)
-        steep = torch.nextafter(ends, ends.new_tensor([math.inf, -math.inf]))
-        inner = tuple(zip(edges[::2], edges[1::2], strict=True))
-        return cls(low, high, inner, tuple(steep.tolist()))
-
     def share(self, values: Tensor) -> Tensor:
         """Share of entries of each row that lie in a zone, (G, ...) to (G,)."""
         flat = values.clamp(*self.steep) != values
         for start, end in self.inner:
             flat |= (values >= start) & (values <= end)
         return _share(flat)
+
+
+@lru_cache(maxsize=256)
+def _zones(shape: _Shape, bound: float) -> _Zones:
+    """Find the inputs at which the absolute slope is at most ``bound``.
+
+    On a grid from -40 to 40, refined by bisection; a zone that reaches the edge
+    of the grid is taken to go on for ever.
+    """
+
+    def is_flat(inputs: Tensor) -> Tensor:
+        inputs = inputs.to(device=shape.device, dtype=shape.dtype)
+        return (_slopes(shape.module.forward, inputs).abs() <= bound).cpu()
+
+    grid = torch.arange(-800, 801, dtype=torch.float64) / 20  # kinks at 0, 1, 6 are hit exactly
+    flat = is_flat(grid)
+    turns = (flat[1:] != flat[:-1]).nonzero()[:, 0]
+    inside = torch.where(flat[turns], grid[turns], grid[turns + 1])
+    beyond = torch.where(flat[turns], grid[turns + 1], grid[turns])
+    for _ in range(24):
+        middle = (inside + beyond) / 2
+        held = is_flat(middle)
+        inside, beyond = torch.where(held, middle, inside), torch.where(held, beyond, middle)
+    edges = inside.tolist()
+    low = edges.pop(0) if flat[0] else -math.inf
+    high = edges.pop() if flat[-1] else math.inf
+    ends = torch.tensor([low, high], dtype=shape.dtype)
+    steep = torch.nextafter(ends, ends.new_tensor([math.inf, -math.inf]))
+    inner = tuple(zip(edges[::2], edges[1::2], strict=True))
+    return _Zones(low, high, inner, tuple(steep.tolist()))
