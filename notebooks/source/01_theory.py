@@ -68,9 +68,10 @@ claims.claim("four factors of 0.1", tenth, about=1e-4, within=0.001)
 # $$\delta_l = \phi'(z_l) \odot W_{l+1}^\top\, \delta_{l+1}.$$
 #
 # Two things happen on the way back through a layer: the **weights** mix the deltas, and the
-# **slope** of the activation scales them. Article 001 writes the chain as $dz_n/dz_{n-1}$ and goes
-# on to speak of activations only; article 004 lets the derivatives of the activations alone decide.
-# Does it matter to forget $W$? We take one step back by hand and compare with PyTorch.
+# **slope** of the activation scales them. Article 001 writes the chain as a product of terms
+# $dz_n/dz_{n-1}$ and never says that a $W$ sits in each; article 004 lets the derivatives of the
+# activations decide alone. Does it matter to forget $W$? We take one step back by hand and compare
+# with PyTorch.
 
 # %%
 inputs, targets = data.digits().batch(128, seed)
@@ -161,7 +162,7 @@ for rate, layers in ((0.141, 4), (0.408, 8), (0.575, 13)):
 
 # %% [markdown]
 # The sum of it: 0.141 a layer for sigmoid, 0.408 for ReLU, 0.575 for tanh, and 0.29 for GELU, which
-# articles 000 and 003 offer among the better choices and which vanishes *faster* than ReLU here.
+# article 003 offers among the better choices and which vanishes *faster* than ReLU here.
 # None of these is 0.5, and none is 1. A thousandth is left after 4 layers of sigmoid, 8 of ReLU, 13
 # of tanh: article 004's "8 to 10 layers" is one case of three.
 #
@@ -273,7 +274,7 @@ claims.claim("recurrent tanh, factor per time step", per_step, between=(0.54, 0.
 def start_of(name: str, critical: bool) -> models.Setting:
     if not critical:
         return models.Setting(depth, width, name)
-    gain = theory.critical_weight_var(name) ** 0.5
+    gain = theory.critical_weight_var(name) ** 0.5  # lecun: Var W = gain**2 / fan_in
     return models.Setting(depth, width, name, "lecun", gain=gain)
 
 
