@@ -931,7 +931,7 @@ class _Watcher:
         low, high = level.low, level.high
         least, most = (bound.item() for bound in few.aminmax())
         if low < least and most < high:
-            return saturated, few.new_zeros(len(few))
+            return saturated, torch.zeros_like(saturated)
         channels = self.channels[module]
         dead = _outside(_units_last(few, channels), low, high)
         suspects = dead.any(dim=1).nonzero()[:, 0].tolist()
@@ -998,10 +998,12 @@ class _Zones:
 
     def share(self, values: Tensor) -> Tensor:
         """Share of entries of each row that lie in a zone, (G, ...) to (G,)."""
-        flat = values.clamp(*self.steep) != values
+        rows = values.flatten(1)
+        moved = rows.clamp(*self.steep).sub_(rows)  # 0 in between
+        flat = torch.linalg.vector_norm(moved, ord=0, dim=1)
         for start, end in self.inner:
-            flat |= (values >= start) & (values <= end)
-        return _share(flat)
+            flat += ((rows >= start) & (rows <= end)).sum(dim=1)
+        return flat / rows.shape[1]
 
 
 @lru_cache(maxsize=256)
