@@ -810,7 +810,7 @@ class _Watcher:
         self.buffers: dict[object, Tensor] = {}
         self.heard: dict[nn.Module, Tensor] = {}
         self.handles: list[RemovableHandle] = []
-        self.overwrites = any(getattr(module, "inplace", False) for module in self.activations)
+        self.overwrites = any(map(_loses_input, self.activations))
         self.kept: dict[nn.Module, Tensor] = {}
         self.shapes: dict[object, list[int]] = {}
         for i, weight in enumerate(self.weights):
@@ -827,9 +827,10 @@ class _Watcher:
         self.listen()
 
     def listen(self) -> None:
-        """Keep what activation modules read, if the next step counts.
+        """Keep what activation modules read or return, if the next step counts.
 
-        One hook for all modules is quicker to set and to take away than one each.
+        What the backward pass keeps anyway costs no memory. One hook for all
+        modules is quicker to set and to take away than one each.
         """
         self.recording = self.step % self.every == 0
         if self.recording and "activations" in self.parts:
@@ -839,12 +840,13 @@ class _Watcher:
 
     def keep(self, module: nn.Module, inputs: tuple) -> None:
         """Copy what a module is about to overwrite."""
-        if module in self.kinds and getattr(module, "inplace", False):
+        if module in self.kinds and _loses_input(module):
             self.kept[module] = inputs[0].detach().clone()
 
-    def hear(self, module: nn.Module, inputs: tuple, _output: Tensor) -> None:
+    def hear(self, module: nn.Module, inputs: tuple, output: Tensor) -> None:
         if module in self.kinds:
-            self.heard[module] = self.kept.pop(module, inputs[0])
+            known_by_output = type(module) in _RISING
+            self.heard[module] = output if known_by_output else self.kept.pop(module, inputs[0])
 
     def stop_listening(self) -> None:
         for handle in self.handles:
@@ -890,13 +892,13 @@ class _Watcher:
     def activity(self) -> list[tuple[list[int], Tensor]]:
         """Mean, standard deviation, saturated and dead share, (4, G) for columns of one kind."""
         alike: dict[object, list[nn.Module]] = {}
-        for module, read in self.heard.items():
-            alike.setdefault((self.kinds[module], read.shape, read.dtype), []).append(module)
+        for module, heard in self.heard.items():
+            alike.setdefault((self.kinds[module], heard.shape, heard.dtype), []).append(module)
         found = []
         for kind, modules in alike.items():
-            read = [self.heard[module] for module in modules]
-            few = self.stacked(kind, [inputs[:_SAMPLED] for inputs in read])
-            saturated, dead = self.flat_shares(modules[0], kind, few, read)
+            heard = [self.heard[module] for module in modules]
+            few = self.stacked(kind, [tensor[:_SAMPLED] for tensor in heard])
+            saturated, dead = self.flat_shares(modules[0], few, heard)
             made = self.made(modules[0], few).flatten(1)
             mean = made.mean(dim=1)
             spread = _row_norms(made.sub_(mean[:, None])) / math.sqrt(made.shape[1])
@@ -906,7 +908,9 @@ class _Watcher:
 
     @staticmethod
     def made(module: nn.Module, few: Tensor) -> Tensor:
-        """What a module makes of its inputs (G, B, ..., N), without anybody's hooks."""
+        """What a module makes of what was heard, (G, B, ..., N), without anybody's hooks."""
+        if type(module) in _RISING:
+            return few
         return module.forward(few[0])[None] if _has_weights(module) else module.forward(few)
 
     def stacked(self, key: object, tensors: list[Tensor]) -> Tensor:
@@ -917,15 +921,15 @@ class _Watcher:
         return torch.stack(tensors, out=self.buffers[key])
 
     def flat_shares(
-        self, module: nn.Module, kind: object, few: Tensor, read: list[Tensor]
+        self, module: nn.Module, few: Tensor, heard: list[Tensor]
     ) -> tuple[Tensor, Tensor]:
-        """Saturated share and share of dead units, each (G,), from G inputs of one kind."""
+        """Saturated share and share of dead units, each (G,), from G modules of one kind."""
         if _has_weights(module):
-            slopes = _slopes(module, read[0])[None]  # such a module is the only one of its kind
+            slopes = _slopes(module, heard[0])[None]  # such a module is the only one of its kind
             saturated = slopes[:, :_SAMPLED].abs() < SATURATED
             dead = (_units_last(slopes, self.channels[module]) == 0).all(dim=1)
             return _share(saturated), _share(dead)
-        shape = _Shape(type(module), module.extra_repr(), read[0].dtype, read[0].device, module)
+        shape = _Shape(type(module), module.extra_repr(), few.dtype, few.device, module)
         flat, level = _zones(shape, SATURATED), _zones(shape, 0.0)
         saturated = flat.share(few)
         low, high = level.low, level.high
@@ -935,14 +939,24 @@ class _Watcher:
         channels = self.channels[module]
         dead = _outside(_units_last(few, channels), low, high)
         suspects = dead.any(dim=1).nonzero()[:, 0].tolist()
-        if suspects and len(read[0]) > _SAMPLED:
-            everything = torch.stack([read[i] for i in suspects])
+        if suspects and len(heard[0]) > _SAMPLED:
+            everything = torch.stack([heard[i] for i in suspects])
             dead[suspects] = _outside(_units_last(everything, channels), low, high)
         return saturated, _share(dead)
 
 
 def _row_norms(rows: Tensor) -> Tensor:
     return torch.linalg.vector_norm(rows, dim=1)
+
+
+# Their backward pass keeps the output, not the input, and as they never fall, the
+# output tells where they are flat.
+_RISING = (nn.ReLU, nn.Sigmoid, nn.Tanh)
+
+
+def _loses_input(module: nn.Module) -> bool:
+    """Whether the input that ``watch`` needs is overwritten by the module."""
+    return getattr(module, "inplace", False) and type(module) not in _RISING
 
 
 def _has_weights(module: nn.Module) -> bool:
@@ -989,7 +1003,10 @@ class _Shape:
 
 @dataclass(frozen=True)
 class _Zones:
-    """Where an activation is flat: at or below low, at or above high, and in between."""
+    """Where an activation is flat: at or below low, at or above high, and in between.
+
+    In terms of its input, or of its output for those in ``_RISING``.
+    """
 
     low: float
     high: float
@@ -1031,6 +1048,9 @@ def _zones(shape: _Shape, bound: float) -> _Zones:
     low = edges.pop(0) if flat[0] else -math.inf
     high = edges.pop() if flat[-1] else math.inf
     ends = torch.tensor([low, high], dtype=shape.dtype)
+    if shape.kind in _RISING:
+        ends = torch.where(ends.isfinite(), shape.module.forward(ends.clone()), ends)
+        low, high = ends.tolist()
     steep = torch.nextafter(ends, ends.new_tensor([math.inf, -math.inf]))
     inner = tuple(zip(edges[::2], edges[1::2], strict=True))
     return _Zones(low, high, inner, tuple(steep.tolist()))
