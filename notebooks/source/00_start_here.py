@@ -215,9 +215,12 @@ net = models.build(normed, split.features, split.classes, seed)
 normed_flow = probe.record(net, inputs, targets, functional.cross_entropy)
 print(normed_flow.ledger())
 claims.claim("decades lost with batch norm", normed_flow.decades_lost, between=(-1.5, 1.5))
+for kind in ("activation", "weights"):
+    more = normed_flow.ledger().by_kind[kind] - ledger.by_kind[kind]
+    claims.claim(f"decades that the {kind} take in addition", more, between=(0.2, 3))
 
 # %% [markdown]
-# The weights and the sigmoid take even a little more than before, and the norm layers hand all of
+# The weights and the sigmoids take even a little more than before, and the norm layers hand all of
 # it back. A cure need not remove the cause; the ledger shows which of the two you have.
 #
 # ## How the lessons work
