@@ -644,16 +644,22 @@ class Log:
     Args:
         layer_names: The L weight layers, in the order the model lists them.
         activation_names: The A activation modules, likewise.
+        order: Where each layer stands among the updates, which come grouped by shape.
     """
 
-    def __init__(self, layer_names: tuple[str, ...], activation_names: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        layer_names: tuple[str, ...],
+        activation_names: tuple[str, ...],
+        order: Sequence[int],
+    ) -> None:
         self.layer_names = layer_names
         self.activation_names = activation_names
         self.steps: list[int] = []
         self._gradients: list[list[float]] = []
         self._changes: list[list[Tensor]] = []
         self._sizes: list[list[Tensor]] = []
-        self._order = np.arange(len(layer_names))
+        self._order = order
         self._activity: list[list[tuple[list[int], Tensor]]] = []
 
     @property
@@ -787,7 +793,18 @@ class _Watcher:
         }
         self.every = every
         self.parts = frozenset(parts)
-        self.log = Log(tuple(layers.values()), tuple(self.activations.values()))
+        alike: dict[object, list[int]] = {}
+        for i, weight in enumerate(self.weights):
+            alike.setdefault((weight.shape, weight.dtype, weight.device), []).append(i)
+        order = np.argsort([i for group in alike.values() for i in group])
+        self.log = Log(tuple(layers.values()), tuple(self.activations.values()), order)
+        self.before: list[Tensor] = []  # one stack (G, ...) for the weights of one shape
+        if "updates" in self.parts:
+            self.before = [
+                torch.stack([self.weights[i].detach() for i in group]) for group in alike.values()
+            ]
+            places = [place for stack in self.before for place in stack]
+            self.copies = [places[i] for i in order]  # the same memory, one a weight
         self.step = 0
         self.position = {module: i for i, module in enumerate(self.activations)}
         channels, self.channels = False, {}  # whether the units stand in dimension 1
@@ -795,7 +812,7 @@ class _Watcher:
             if module in layers:
                 channels = not isinstance(module, nn.Linear)
             self.channels[module] = channels
-        alike = [
+        kinds = [
             (
                 type(module),
                 module.extra_repr(),
@@ -805,23 +822,13 @@ class _Watcher:
             for module in self.activations
         ]
         self.kinds = {
-            module: alike.index(kind) for module, kind in zip(self.activations, alike, strict=True)
+            module: kinds.index(kind) for module, kind in zip(self.activations, kinds, strict=True)
         }
         self.buffers: dict[object, Tensor] = {}
         self.heard: dict[nn.Module, Tensor] = {}
         self.handles: list[RemovableHandle] = []
         self.overwrites = any(map(_loses_input, self.activations))
         self.kept: dict[nn.Module, Tensor] = {}
-        self.shapes: dict[object, list[int]] = {}
-        for i, weight in enumerate(self.weights):
-            kind = (weight.shape, weight.dtype, weight.device)
-            self.shapes.setdefault(kind, []).append(i)
-        self.log._order = np.argsort([i for group in self.shapes.values() for i in group])
-        self.before = [
-            torch.stack([self.weights[i].detach() for i in group]) for group in self.shapes.values()
-        ]
-        copies = [copy for stack in self.before for copy in stack]
-        self.copies = [copies[i] for i in self.log._order]
         self.recording = False
         self.extreme = False
         self.listen()
