@@ -217,7 +217,7 @@ print(normed_flow.ledger())
 claims.claim("decades lost with batch norm", normed_flow.decades_lost, between=(-1.5, 1.5))
 for kind in ("activation", "weights"):
     more = normed_flow.ledger().by_kind[kind] - ledger.by_kind[kind]
-    claims.claim(f"decades that the {kind} take in addition", more, between=(0.2, 3))
+    claims.claim(f"{kind}: decades taken in addition", more, between=(0.2, 3))
 
 # %% [markdown]
 # The weights and the sigmoids take even a little more than before, and the norm layers hand all of
