@@ -7,12 +7,31 @@ One lesson, one module; each exercise is an ``Exercise`` of
 import difflib
 from collections.abc import Callable
 
-from helpers.exercises import lesson_00, lesson_01, lesson_02, specification
+from helpers.exercises import (
+    lesson_00,
+    lesson_01,
+    lesson_02,
+    lesson_03,
+    lesson_04,
+    lesson_05,
+    lesson_06,
+    lesson_07,
+    specification,
+)
 from helpers.exercises.specification import Exercise, Verdict
 
 ALL: dict[str, Exercise] = {
     exercise.name: exercise
-    for lesson in (lesson_00, lesson_01, lesson_02)
+    for lesson in (
+        lesson_00,
+        lesson_01,
+        lesson_02,
+        lesson_03,
+        lesson_04,
+        lesson_05,
+        lesson_06,
+        lesson_07,
+    )
     for exercise in lesson.EXERCISES
 }
 

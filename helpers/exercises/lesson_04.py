@@ -1,0 +1,5 @@
+"""Exercises of lesson 04: activations."""
+
+from helpers.exercises.specification import Exercise
+
+EXERCISES: tuple[Exercise, ...] = ()

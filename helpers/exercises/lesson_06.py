@@ -1,0 +1,5 @@
+"""Exercises of lesson 06: normalisation."""
+
+from helpers.exercises.specification import Exercise
+
+EXERCISES: tuple[Exercise, ...] = ()

@@ -1,0 +1,3 @@
+"""Right answers to the exercises of lesson 05, and its references against facts."""
+
+SOLUTIONS = []
