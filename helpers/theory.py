@@ -341,6 +341,77 @@ def trajectory(
     return Trajectory(variances, factors)
 
 
+def residual_trajectory(
+    activation: Activation,
+    weight_var: float,
+    bias_var: float = 0.0,
+    *,
+    blocks: int,
+    q0: float = 1.0,
+    norm: str = "none",
+    branch: float = 1.0,
+    total: float = 1.0,
+) -> Trajectory:
+    """Return variance and chi along a stream with pre-activation skips.
+
+    Each block maps x to total * (x + branch * (W phi(norm(x)) + b)). Without a
+    norm the branch reads a Gaussian of the stream's variance q; a norm hands it
+    N(0, 1) and divides the gradient by q. A batch norm also takes the mean over
+    the batch away, so q is then the variance over the batch.
+
+    Args:
+        activation: As for fixed_point.
+        weight_var: fan_in * Var(W), zero or positive.
+        bias_var: Variance of the biases, zero or positive.
+        blocks: Number of blocks, at least 1.
+        q0: Variance of the stream before the first block.
+        norm: none, batch, layer or rms.
+        branch: Fixed factor on each branch.
+        total: Fixed factor on each sum.
+
+    Returns:
+        blocks + 1 entries: q before the first block and after each one; chi of
+        each block, and last that of an output layer without skip, phi(norm(x))
+        before it. ``delta_norms`` are gradient norms at these points of the
+        stream, relative to its end.
+
+    Raises:
+        ValueError: If a number is impossible, or the activation or norm unknown.
+        TypeError: If an argument has the wrong type.
+
+    Source: He et al. 2016b (the form of the block); Yang and Schoenholz 2017.
+
+    Example:
+        >>> residual_trajectory("relu", 2.0, blocks=3).q
+        array([1., 2., 4., 8.])
+    """
+    norms = ("none", "batch", "layer", "rms")
+    if norm not in norms:
+        raise ValueError(f"norm must be one of {', '.join(norms)}, got {norm!r}")
+    if isinstance(blocks, bool) or not isinstance(blocks, Integral):
+        raise TypeError(f"blocks must be a whole number, got {blocks!r}")
+    if blocks < 1:
+        raise ValueError(f"blocks must be at least 1, got {blocks}")
+    weight_var, bias_var = _variance("weight_var", weight_var), _variance("bias_var", bias_var)
+    q = _variance("q0", q0)
+    branch_square, total_square = _variance("branch", branch) ** 2, _variance("total", total) ** 2
+    table = _table(activation)
+    variances, factors = np.empty(blocks + 1), np.empty(blocks + 1)
+    for block in range(blocks + 1):
+        second, slope = table.moments(q if norm == "none" else 1.0)
+        if norm == "batch":
+            second, bias_var = second - table.mean(1.0) ** 2, 0.0
+        through = weight_var * slope / (1.0 if norm == "none" else q)
+        variances[block] = q
+        factors[block] = (
+            through if block == blocks else total_square * (1.0 + branch_square * through)
+        )
+        q = total_square * (q + branch_square * (weight_var * second + bias_var))
+    for array in (variances, factors):
+        array.setflags(write=False)
+    return Trajectory(variances, factors)
+
+
 def correlation_map(
     activation: Activation,
     weight_var: float,

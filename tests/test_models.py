@@ -155,7 +155,14 @@ def test_a_setting_prints_in_words_and_shows_all_its_fields(fields, text):
 
 @pytest.mark.parametrize(
     ("depth", "residual", "blocks"),
-    [(7, "none", 0), (7, "pre-add", 5), (7, "rezero", 5), (8, "fixup", 3), (3, "scaled", 1)],
+    [
+        (7, "none", 0),
+        (7, "pre-add", 5),
+        (7, "rezero", 5),
+        (8, "fixup", 3),
+        (3, "scaled", 1),
+        (7, "pre-act-half", 5),
+    ],
 )
 def test_a_setting_counts_its_blocks(depth, residual, blocks):
     setting = Setting(depth=depth, width=8, residual=residual)
@@ -207,7 +214,11 @@ COMBINATIONS = [
     (activation, INITIALIZATIONS[(i + j) % len(INITIALIZATIONS)], *form)
     for i, activation in enumerate(ACTIVATIONS)
     for j, form in enumerate(FORMS)
-] + [(("sigmoid", "gelu")[i % 2], name, *FORMS[i]) for name in INITIALIZATIONS for i in range(30)]
+] + [
+    (("sigmoid", "gelu")[i % 2], name, *FORMS[i])
+    for name in INITIALIZATIONS
+    for i in range(len(FORMS))
+]
 
 
 @pytest.mark.parametrize(("norm", "residual"), FORMS)
@@ -264,12 +275,16 @@ def test_the_norm_stands_between_weights_and_activation(norm, function):
 def by_hand(residual, x, layers, blocks, alpha):
     """One block after the formula in the documentation of Setting."""
     branch = torch.sigmoid(layers[0](x))
+    turned = layers[0](torch.sigmoid(x))
     return {
         "pre-add": lambda: x + branch,
         "post-add": lambda: torch.sigmoid(layers[0](x) + x),
         "scaled": lambda: x + branch / math.sqrt(blocks),
         "rezero": lambda: x + alpha * branch,
         "fixup": lambda: x + layers[1](branch),
+        "pre-act": lambda: x + turned,
+        "pre-act-half": lambda: (x + turned) / math.sqrt(2),
+        "pre-act-scaled": lambda: x + turned / math.sqrt(blocks),
     }[residual]()
 
 
@@ -280,10 +295,26 @@ def test_a_block_computes_its_formula(residual):
     with torch.no_grad():
         for i, parameter in enumerate(model.parameters()):
             parameter.copy_(normal(*parameter.shape, seed=i))
-    x = torch.sigmoid(model[0](normal(7, 5)))
-    for block in model[2:-1]:
+    early = residual.startswith("pre-act")
+    x = model[0](normal(7, 5))
+    x = x if early else torch.sigmoid(x)
+    for block in filter(lambda part: isinstance(part, models.Residual), model):
         x = by_hand(residual, x, weight_layers(block), setting.blocks, block.alpha)
+    x = torch.sigmoid(x) if early else x
     torch.testing.assert_close(model(normal(7, 5)), model[-1](x))
+
+
+@pytest.mark.parametrize("norm", ["batch", "layer", "rms", "group"])
+def test_a_pre_activation_block_normalises_what_its_branch_reads_only(norm):
+    setting = Setting(4, 16, "relu", "he", norm, "pre-act")
+    model = models.build(setting, 5, 2)
+    block = model[1]
+    x = 7 + 3 * normal(9, 16)
+    kinds = [type(part) for part in block.branch]
+    assert kinds == [type(block.branch[0]), nn.ReLU, nn.Linear]
+    torch.testing.assert_close(block(x), x + block.branch(x))
+    assert block.branch[0](x).square().mean().item() == pytest.approx(1, rel=0.01)
+    assert [type(part) for part in model[-3:]] == [type(block.branch[0]), nn.ReLU, nn.Linear]
 
 
 @pytest.mark.parametrize("initialization", INITIALIZATIONS)
@@ -385,3 +416,225 @@ def test_ten_thousand_layers_build_and_run_both_ways():
     first, last = model[0].weight, model[-1].weight
     expected = 2 / 4 * (inputs @ first.T @ last.T) @ last @ first
     torch.testing.assert_close(inputs.grad, expected)
+
+
+# -- Predictions with skips --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("residual", ["pre-act", "pre-act-half", "pre-act-scaled"])
+@pytest.mark.parametrize(
+    ("activation", "initialization", "norm"),
+    [("relu", "he", "none"), ("tanh", "lecun", "none"), ("relu", "he", "batch")],
+)
+def test_the_profile_with_pre_activation_skips_is_what_autograd_measures(
+    residual, activation, initialization, norm
+):
+    setting = Setting(14, 256, activation, initialization, norm, residual)
+    logs = []
+    for seed in range(6):
+        # Inputs of equal length: the theory knows one variance of the stream.
+        inputs = functional.normalize(normal(64, 50, seed=seed)) * math.sqrt(50)
+        model = models.build(setting, 50, 10, seed)
+        deltas = []
+        for layer in weight_layers(model):
+            layer.register_forward_hook(
+                lambda _l, _i, z, deltas=deltas: (z.retain_grad(), deltas.append(z))[0]
+            )
+        (model(inputs) * normal(64, 10, seed=seed + 50)).sum().backward()
+        norms = torch.stack([z.grad.norm() for z in deltas])
+        logs.append((norms / norms[-1]).log().numpy())
+    measured = np.exp(np.mean(logs, axis=0))
+    predicted = models.predicted_profile(setting, inputs)
+    assert len(predicted) == setting.depth
+    np.testing.assert_allclose(measured, predicted, rtol=0.15)
+
+
+@pytest.mark.parametrize("residual", ["pre-add", "post-add", "scaled", "rezero", "fixup"])
+def test_there_is_no_profile_for_the_other_skips(residual):
+    with pytest.raises(ValueError, match=f"no prediction for residual='{residual}'"):
+        models.predicted_profile(Setting(6, residual=residual), normal(4, 5))
+
+
+# -- Convolutional networks --------------------------------------------------------------
+
+PICTURES = (2, 9, 8)
+CONV_FORMS = [form for form in FORMS if form[0] != "rms"]
+
+
+@pytest.mark.parametrize(("norm", "residual"), CONV_FORMS)
+def test_convolutional_networks_run_forward_and_backward(norm, residual):
+    setting = Setting(6, 8, "gelu", "he", norm, residual)
+    model = models.build_conv(setting, PICTURES, 3)
+    layers = [part for part in model.modules() if isinstance(part, nn.Conv2d | nn.Linear)]
+    assert [type(layer) for layer in layers] == [*[nn.Conv2d] * 5, nn.Linear]
+    outputs = model(normal(4, math.prod(PICTURES)))
+    assert outputs.shape == (4, 3)
+    outputs.square().sum().backward()
+    for parameter in model.parameters():
+        assert parameter.grad is not None
+        assert torch.isfinite(parameter.grad).all()
+
+
+@pytest.mark.parametrize(("stride", "size"), [(1, (9, 8)), (2, (5, 4)), (4, (3, 2))])
+def test_only_the_first_convolution_makes_the_picture_smaller(stride, size):
+    model = models.build_conv(Setting(4, 8), PICTURES, 3, stride=stride)
+    sizes = []
+    for part in model:
+        if isinstance(part, nn.Conv2d):
+            part.register_forward_hook(lambda _m, _i, output: sizes.append(output.shape[2:]))
+    inputs = normal(2, math.prod(PICTURES)).requires_grad_()
+    model(inputs).sum().backward()
+    assert sizes == [size] * 3
+    assert (inputs.grad != 0).all()  # every pixel is seen
+
+
+def test_a_convolutional_network_computes_its_formula():
+    model = models.build_conv(Setting(3, 8, "relu", "he", "layer"), PICTURES, 3, seed=4)
+    inputs = normal(5, math.prod(PICTURES))
+    h = inputs.reshape(5, *PICTURES)
+    for conv in (model[1], model[4]):
+        stride = 2 if conv is model[1] else 1
+        h = functional.conv2d(h, conv.weight, conv.bias, stride=stride, padding=1)
+        h = torch.relu(standardised(h.flatten(1), 1).view_as(h))
+    expected = h.mean(dim=(2, 3)) @ model[-1].weight.T + model[-1].bias
+    torch.testing.assert_close(model(inputs), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_he_in_a_convolution_counts_the_window():
+    model = models.build_conv(Setting(3, 64, "relu", "he"), PICTURES, 3)
+    assert model[3].weight.var().item() == pytest.approx(2 / (64 * 9), rel=0.03)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named", "error", "sentence"),
+    [
+        (("x",), {}, TypeError, "setting must be a models.Setting, got str"),
+        (
+            (Setting(norm="rms"),),
+            {},
+            ValueError,
+            "norm 'rms' is not for convolutional networks; choose none, batch, layer or group",
+        ),
+        (
+            (Setting(depth=1),),
+            {},
+            ValueError,
+            "depth must be at least 2 for a convolutional network, got 1",
+        ),
+        (
+            (Setting(), (28, 28)),
+            {},
+            TypeError,
+            "image must be (channels, height, width), got (28, 28)",
+        ),
+        ((Setting(), (1, 0, 28)), {}, ValueError, "image height must be at least 1, got 0"),
+        ((Setting(),), {"stride": 0}, ValueError, "stride must be at least 1, got 0"),
+    ],
+)
+def test_build_conv_refuses_nonsense_in_one_sentence(arguments, named, error, sentence):
+    with pytest.raises(error) as caught:
+        models.build_conv(*arguments, **named)
+    assert str(caught.value) == sentence
+
+
+# -- Fused networks ----------------------------------------------------------------------
+
+
+def fused_twins(activation="tanh", depth=12, dtype=torch.float64):
+    setting = Setting(depth, 9, activation, "he", bias_var=0.1)
+    model = models.build(setting, 5, 3).to(dtype)
+    return model, models.fused(model)
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+@pytest.mark.parametrize("depth", [3, 12])
+def test_a_fused_network_is_the_same_function_with_the_same_gradient(activation, depth):
+    model, fast = fused_twins(activation, depth)
+    inputs = normal(7, 5).double().requires_grad_()
+    twin = inputs.detach().clone().requires_grad_()
+    outputs = model(inputs)
+    torch.testing.assert_close(fast(twin), outputs)
+    outputs.pow(3).sum().backward()
+    fast(twin).pow(3).sum().backward()
+    torch.testing.assert_close(twin.grad, inputs.grad)
+    hidden = weight_layers(model)[1:-1]
+    for name in ("weight", "bias"):
+        expected = torch.stack([getattr(layer, name).grad for layer in hidden])
+        torch.testing.assert_close(getattr(fast[2], name).grad, expected)
+        for place, layer in ((0, model[0]), (-1, model[-1])):
+            torch.testing.assert_close(getattr(fast[place], name).grad, getattr(layer, name).grad)
+    with torch.no_grad():
+        torch.testing.assert_close(fast(twin), outputs)
+
+
+def test_a_fused_network_trains_as_the_other_does():
+    model, fast = fused_twins()
+    inputs, targets = normal(20, 5).double(), torch.arange(20) % 3
+    for net in (model, fast):
+        adam = torch.optim.Adam(net.parameters(), lr=0.01)
+        for _ in range(5):
+            adam.zero_grad()
+            functional.cross_entropy(net(inputs), targets).backward()
+            adam.step()
+    torch.testing.assert_close(fast(inputs), model(inputs))
+
+
+def test_two_passes_of_a_stack_do_not_share_their_memory():
+    _, fast = fused_twins()
+    one, two = normal(4, 5).double(), normal(6, 5, seed=1).double()
+    separate = []
+    for inputs in (one, two):
+        fast.zero_grad()
+        fast(inputs).square().sum().backward()
+        separate.append(fast[2].weight.grad.clone())
+    fast.zero_grad()
+    first, second = fast(one), fast(two)
+    first.square().sum().backward()
+    second.square().sum().backward()
+    torch.testing.assert_close(fast[2].weight.grad, separate[0] + separate[1])
+
+
+def test_a_stack_goes_backward_once_and_before_the_weights_change():
+    _, fast = fused_twins()
+    loss = fast(normal(4, 5).double()).sum()
+    loss.backward(retain_graph=True)
+    with pytest.raises(RuntimeError, match="once for each forward pass"):
+        loss.backward()
+    loss = fast(normal(4, 5).double()).sum()
+    with torch.no_grad():
+        fast[2].weight.mul_(2)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+
+
+def test_fusing_copies():
+    model, fast = fused_twins()
+    with torch.no_grad():
+        for parameter in fast.parameters():
+            parameter.zero_()
+    assert all((layer.weight != 0).any() for layer in weight_layers(model))
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        models.build(Setting(2), 5, 3),
+        models.build(Setting(5, norm="batch"), 5, 3),
+        models.build(Setting(5, residual="pre-add"), 5, 3),
+        models.build(Setting(5, activation="gelu"), 5, 3),
+        nn.Sequential(nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4)),
+        nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 4), nn.Tanh(), nn.Linear(4, 4)),
+        nn.Sequential(
+            nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 4, bias=False), nn.Tanh(), nn.Linear(4, 4)
+        ),
+        nn.Sequential(),
+    ],
+)
+def test_what_cannot_be_fused_is_refused(model):
+    with pytest.raises(ValueError, match="model must be plain: three or more linear layers"):
+        models.fused(model)
+
+
+def test_only_a_sequential_can_be_fused():
+    with pytest.raises(TypeError, match=r"model must be a torch.nn.Sequential, got Linear"):
+        models.fused(nn.Linear(2, 2))

@@ -782,3 +782,58 @@ def test_a_wrong_type_is_answered_in_one_sentence(call, sentence):
         call()
     assert sentence in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+# -- Streams with skips ------------------------------------------------------------------
+
+
+def test_a_relu_stream_doubles_and_its_cures_are_closed_forms():
+    doubling = theory.residual_trajectory("relu", 2.0, blocks=20, q0=0.3)
+    np.testing.assert_allclose(doubling.q, 0.3 * 2.0 ** np.arange(21), rtol=1e-9)
+    np.testing.assert_allclose(doubling.chi, [2.0] * 20 + [1.0], rtol=1e-9)
+    assert doubling.delta_norms[0] == pytest.approx(2.0**10)
+    half = theory.residual_trajectory("relu", 2.0, blocks=20, total=math.sqrt(0.5))
+    np.testing.assert_allclose(half.q, 1.0, rtol=1e-9)
+    np.testing.assert_allclose(half.delta_norms, 1.0, rtol=1e-9)
+    scaled = theory.residual_trajectory("relu", 2.0, blocks=20, branch=20**-0.5)
+    assert scaled.q[-1] == pytest.approx((1 + 1 / 20) ** 20)
+    assert scaled.delta_norms[0] ** 2 == pytest.approx((1 + 1 / 20) ** 20)
+
+
+@pytest.mark.parametrize("norm", ["layer", "rms"])
+def test_a_normalised_branch_makes_the_square_grow_with_the_number_of_blocks(norm):
+    stream = theory.residual_trajectory("relu", 2.0, blocks=20, norm=norm)
+    np.testing.assert_allclose(stream.q, np.arange(1.0, 22.0), rtol=1e-9)
+    assert stream.delta_norms[0] ** 2 == pytest.approx(21)
+    assert stream.chi[-1] == pytest.approx(1 / 21)
+
+
+def test_batch_norm_takes_the_mean_of_the_branch_and_the_biases_out():
+    # Var relu(z) = (1 - 1 / pi) / 2 over N(0, 1)
+    stream = theory.residual_trajectory("relu", 2.0, 0.7, blocks=2, norm="batch")
+    np.testing.assert_allclose(stream.q, [1, 2 - 1 / math.pi, 3 - 2 / math.pi], rtol=1e-9)
+    assert stream.chi[0] == pytest.approx(2.0)
+
+
+def test_without_branches_a_stream_stays_as_it_is():
+    stream = theory.residual_trajectory("tanh", 4.0, 0.1, blocks=5, q0=0.8, branch=0.0)
+    np.testing.assert_array_equal(stream.q, [0.8] * 6)
+    np.testing.assert_array_equal(stream.delta_norms, [1.0] * 6)
+
+
+@pytest.mark.parametrize(
+    ("named", "error", "sentence"),
+    [
+        ({"blocks": 0}, ValueError, "blocks must be at least 1, got 0"),
+        ({"blocks": 2.0}, TypeError, "blocks must be a whole number, got 2.0"),
+        (
+            {"blocks": 1, "norm": "group"},
+            ValueError,
+            "norm must be one of none, batch, layer, rms, got 'group'",
+        ),
+        ({"blocks": 1, "branch": -1.0}, ValueError, "branch must be"),
+    ],
+)
+def test_a_stream_refuses_nonsense_in_one_sentence(named, error, sentence):
+    with pytest.raises(error, match=sentence):
+        theory.residual_trajectory("relu", 2.0, **named)
