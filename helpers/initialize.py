@@ -277,7 +277,7 @@ def apply(
             raise ValueError("inputs must be a batch of data when the initialiser is 'lsuv'")
         if not torch.isfinite(inputs).all():
             raise ValueError("inputs must be finite, and they hold a nan or an infinity")
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(int(seed))
     before = copy.deepcopy(model.state_dict()) if name == "lsuv" else {}
     for layer in layers:
         fill(layer, name, generator, gain=gain, bias_var=bias_var)

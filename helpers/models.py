@@ -434,7 +434,7 @@ def _drawn(
     """Make the modules and draw their weights; the global random state stays."""
     initialize.check_whole("seed", seed)
     with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)  # torch.manual_seed reaches GPUs too
+        torch.default_generator.manual_seed(int(seed))  # torch.manual_seed reaches GPUs too
         model = nn.Sequential(*modules())
         untouched = (
             setting.initialization == "default" and setting.gain == 1.0 and setting.bias_var is None
@@ -530,7 +530,7 @@ class _Kernel:
 
 
 _aten = torch.ops.aten
-# numpy's tanh takes a tenth of the time of torch's on the processors we know.
+# numpy's tanh takes as long as torch's on some processors, and a tenth of it on others.
 _KERNELS: dict[type[nn.Module], _Kernel] = {
     nn.Tanh: _Kernel(
         np.tanh,

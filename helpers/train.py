@@ -1,12 +1,13 @@
 """Train a classifier and write down how it went.
 
-Shapes: B batch, D features, C classes, T steps.
+Shapes: B batch, D features, C classes, T steps; K networks trained as one, N width.
 """
 
 import html
+import itertools
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +16,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm.auto import trange
 
+from helpers import models
 from helpers.data import Split
-from helpers.initialize import check_whole
+from helpers.initialize import check_number, check_whole
+from helpers.models import Setting
 
 
 def use_one_thread() -> None:
@@ -88,8 +91,13 @@ def accuracy(model: nn.Module, inputs: Tensor, targets: Tensor) -> float:
     finally:
         for module in training:
             module.training = True
-    right = (outputs.argmax(dim=1) == targets) & torch.isfinite(outputs).all(dim=1)
-    return right.double().mean().item()
+    return _right(outputs, targets).item()
+
+
+def _right(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Share of outputs (..., B, C) whose largest is at the target (B,), shape (...)."""
+    right = (outputs.argmax(dim=-1) == targets) & torch.isfinite(outputs).all(dim=-1)
+    return right.double().mean(dim=-1)
 
 
 def fit(
@@ -135,35 +143,23 @@ def fit(
         >>> fit(net, split, sgd, steps=200, progress=False).test_accuracy > 0.85
         True
     """
-    check_whole("steps", steps, least=0)
-    check_whole("batch_size", batch_size)
+    _check_run(split, steps, batch_size)
     check_whole("seed", seed)
-    available = len(split.train_targets)
-    if not 1 <= batch_size <= available:
-        raise ValueError(f"batch_size must be between 1 and {available}, got {batch_size}")
     moved = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
     if moved.isdisjoint(map(id, model.parameters())):
         raise ValueError(
             "optimizer must hold the model's parameters, and it holds none of them: "
             "make a new one from model.parameters()"
         )
-    generator = torch.Generator().manual_seed(seed)
     losses: list[float] = []
     stopped = None
-    order = torch.empty(0, dtype=torch.long)
-    bar = trange(steps, leave=False, desc="training") if _shows(progress) else range(steps)
-    for step in bar:
-        if len(order) < batch_size:
-            order = torch.randperm(available, generator=generator)
-        chosen, order = order[:batch_size], order[batch_size:]
+    batches = _batches(len(split.train_targets), batch_size, seed)
+    for step, chosen in zip(_steps(steps, progress), batches, strict=False):
         optimizer.zero_grad()
         loss = loss_fn(model(split.train_inputs[chosen]), split.train_targets[chosen])
         losses.append(loss.item())
         if not math.isfinite(losses[-1]):
-            stopped = (
-                f"Stopped at step {step}: the loss is {losses[-1]}, "
-                "and the weights are left as they are"
-            )
+            stopped = _stopped(step, losses[-1])
             break
         loss.backward()
         optimizer.step()
@@ -173,6 +169,279 @@ def fit(
         accuracy(model, split.test_inputs, split.test_targets),
         stopped,
     )
+
+
+def fit_many(
+    settings: Sequence[Setting],
+    split: Split,
+    optimizer: Callable[[list], torch.optim.Optimizer],
+    *,
+    steps: int,
+    batch_size: int = 64,
+    seeds: int | Sequence[int] = 0,
+    rates: Sequence[float] | None = None,
+    progress: bool = True,
+) -> tuple[History, ...]:
+    """Train K networks of one shape side by side, as one computation.
+
+    To rounding, each history is the one that ``models.build`` and ``fit`` give for
+    its setting and seed, with cross-entropy as the loss; but one batched product
+    a layer serves all the networks, which for small ones is several times faster. What is
+    differentiated is the sum of the K losses, so no network feels another. A
+    network whose loss is no longer finite stops as in ``fit``, and the rest go on.
+
+    Args:
+        settings: What to build: equal depth, width and activation, no norm and no
+            skips; the initialisation may differ.
+        split: What to learn from and to test on.
+        optimizer: Makes the optimizer from a list of parameters. It must move each
+            number by itself, as SGD, RMSprop and Adam do, for one parameter here
+            holds the same layers of all the networks.
+        steps: Number of optimizer steps T.
+        batch_size: Samples B a step, for each network.
+        seeds: Which draw of the weights and which order of the batches: one seed
+            for all, or one for each setting.
+        rates: Learning rate of each network, in place of the optimizer's own; the
+            optimizer is then made from parameter groups, one for each rate.
+        progress: Whether to show a bar; ``TQDM_DISABLE=1`` hides it everywhere.
+
+    Returns:
+        One history for each setting, in their order.
+
+    Raises:
+        TypeError: If an argument has the wrong type.
+        ValueError: If there are no settings, they differ in shape, have norms,
+            skips or an activation that learns, ``seeds`` or ``rates`` has another
+            length, a number is impossible, or the optimizer moves no parameter.
+
+    Example:
+        >>> from helpers import data
+        >>> settings = [Setting(depth=5, width=32, gain=gain) for gain in (0.5, 1.0, 2.0)]
+        >>> histories = fit_many(
+        ...     settings,
+        ...     data.digits(),
+        ...     lambda parameters: torch.optim.Adam(parameters, lr=0.01),
+        ...     steps=100,
+        ...     progress=False,
+        ... )
+        >>> [history.test_accuracy > 0.8 for history in histories]
+        [True, True, True]
+    """
+    settings = _of_one_shape(settings)
+    _check_run(split, steps, batch_size)
+    seeds = _one_each("seeds", seeds, len(settings))
+    for seed in seeds:
+        check_whole("seeds", seed)
+    seeds = [int(seed) for seed in seeds]  # torch refuses numpy's whole numbers
+    if rates is not None:
+        rates = _one_each("rates", rates, len(settings))
+        for rate in rates:
+            check_number("rates", rate, positive=False)
+
+    # Networks of one rate share their parameters; `order` lists them as they are stacked.
+    alike: dict[float | None, list[int]] = {}
+    for network, rate in enumerate(rates or [None] * len(settings)):
+        alike.setdefault(rate, []).append(network)
+    order = [network for group in alike.values() for network in group]
+    groups = [
+        _stacks(
+            [
+                models.build(settings[network], split.features, split.classes, seeds[network])
+                for network in group
+            ]
+        )
+        for group in alike.values()
+    ]
+    mover = _mover(optimizer, groups, None if rates is None else list(alike))
+    activation = models.activation_module(settings[0].activation)
+
+    def weights() -> list[Tensor]:
+        """Weights and biases of all the networks, the axis of length K second."""
+        if len(groups) == 1:
+            return groups[0]
+        return [torch.cat(parts, dim=1) for parts in zip(*groups, strict=True)]
+
+    def accuracies(rows: np.ndarray) -> np.ndarray:
+        """Train and test accuracy of some of the networks, shape (2, rows)."""
+        chosen = [stack[:, rows] for stack in weights()]
+        parts = (split.train_inputs, split.train_targets), (split.test_inputs, split.test_targets)
+        return np.stack([_accuracies(chosen, activation, *part) for part in parts])
+
+    orders = {seed: _batches(len(split.train_targets), batch_size, seed) for seed in seeds}
+    which = [list(orders).index(seeds[network]) for network in order]
+    losses: list[np.ndarray] = []  # of each step, (K,)
+    taken = np.full(len(order), steps)  # losses that a network writes down
+    final = np.empty((2, len(order)))
+    running = np.full(len(order), True)
+    for step in _steps(steps, progress):
+        chosen = torch.stack([next(batches) for batches in orders.values()])  # (seeds, B)
+        if len(orders) > 1:
+            chosen = chosen[which]  # (K, B)
+        inputs = split.train_inputs[chosen].expand(len(order), -1, -1)  # (K, B, D)
+        targets = split.train_targets[chosen].expand(len(order), -1)  # (K, B)
+        mover.zero_grad()
+        outputs = _outputs(weights(), activation, inputs)  # (K, B, C)
+        # Classes before batch: torch's softmax is slow along a short last axis.
+        loss = functional.cross_entropy(outputs.mT, targets, reduction="none").mean(dim=1)  # (K,)
+        losses.append(loss.detach().double().numpy())
+        ended = running & ~np.isfinite(losses[-1])
+        if ended.any():  # their rows of the stacks go on, and nobody looks at them again
+            final[:, ended] = accuracies(ended)
+            taken[ended] = step + 1
+            running &= ~ended
+            if not running.any():
+                break
+        loss.sum().backward()
+        mover.step()
+    final[:, running] = accuracies(running)
+    table = np.array(losses).reshape(-1, len(order))  # (T, K)
+    histories: dict[int, History] = {}
+    for row, network in enumerate(order):
+        own = table[: taken[row], row].copy()
+        histories[network] = History(
+            own,
+            *final[:, row].tolist(),
+            None if running[row] else _stopped(len(own) - 1, own[-1]),
+        )
+    return tuple(histories[network] for network in range(len(settings)))
+
+
+def _of_one_shape(settings: Iterable[Setting]) -> list[Setting]:
+    if not isinstance(settings, Iterable):
+        raise TypeError(f"settings must be a list of them, got one {type(settings).__name__}")
+    settings = list(settings)
+    if not settings:
+        raise ValueError("settings must hold at least one setting, and it is empty")
+    for setting in settings:
+        if not isinstance(setting, Setting):
+            raise TypeError(f"settings must hold models.Setting, got {type(setting).__name__}")
+        for field in ("depth", "width", "activation"):
+            first, other = getattr(settings[0], field), getattr(setting, field)
+            if first != other:
+                raise ValueError(f"settings must share their {field}, got {first} and {other}")
+        if (setting.norm, setting.residual) != ("none", "none"):
+            raise ValueError(f"settings must have no norm and no skips, got {setting}")
+    activation = settings[0].activation
+    if any(models.activation_module(activation).parameters()):
+        raise ValueError(f"settings must have an activation that learns nothing, got {activation}")
+    return settings
+
+
+def _one_each(argument: str, values: object, count: int) -> list:
+    """One number for all, or a sequence with one for each."""
+    if not isinstance(values, Iterable):
+        return [values] * count
+    values = list(values)
+    if len(values) != count:
+        raise ValueError(
+            f"{argument} must have one number for each of the {count} settings, got {len(values)}"
+        )
+    return values
+
+
+def _mover(
+    optimizer: Callable[[list], torch.optim.Optimizer],
+    groups: list[list[nn.Parameter]],
+    rates: list[float] | None,
+) -> torch.optim.Optimizer:
+    """Make the optimizer of all the groups, each with its rate if there are rates."""
+    if not callable(optimizer):
+        raise TypeError(
+            "optimizer must be a function that makes one, such as "
+            "lambda parameters: torch.optim.SGD(parameters, lr=0.1), "
+            f"got {type(optimizer).__name__}"
+        )
+    if rates is None:
+        mover = optimizer(groups[0])
+    else:
+        mover = optimizer(
+            [{"params": group, "lr": rate} for group, rate in zip(groups, rates, strict=True)]
+        )
+    if not isinstance(mover, torch.optim.Optimizer):
+        raise TypeError(f"optimizer must return a torch optimizer, got {type(mover).__name__}")
+    moved = {id(parameter) for group in mover.param_groups for parameter in group["params"]}
+    if moved.isdisjoint(map(id, itertools.chain(*groups))):
+        raise ValueError(
+            "optimizer must hold the parameters that it is called with, and it holds none of them"
+        )
+    return mover
+
+
+def _stacks(networks: list[nn.Sequential]) -> list[nn.Parameter]:
+    """Stack plain networks: for each run of equal layers one weight and one bias.
+
+    Few large parameters are cheap for an optimizer.
+
+    Args:
+        networks: K networks of one shape, without norms and skips.
+
+    Returns:
+        Weight, bias, weight, bias and so on from input to output, of shapes
+        (layers, K, out, in) and (layers, K, 1, out).
+    """
+    layers = zip(*(network[::2] for network in networks), strict=True)  # every other: activations
+    parameters = []
+    for _, equal in itertools.groupby(layers, key=lambda layer: layer[0].weight.shape):
+        run = list(equal)
+        for name in ("weight", "bias"):
+            stack = torch.stack(
+                [torch.stack([getattr(one, name).detach() for one in layer]) for layer in run]
+            )
+            parameters.append(nn.Parameter(stack if name == "weight" else stack.unsqueeze(2)))
+    return parameters
+
+
+def _outputs(weights: Sequence[Tensor], activation: nn.Module, inputs: Tensor) -> Tensor:
+    """Feed K stacked networks: from (K, B, D) to (K, B, C)."""
+    # A loop over weight[layer] would make the backward pass quadratic in depth.
+    *hidden, (weight, bias) = (
+        layer
+        for weight, bias in zip(weights[::2], weights[1::2], strict=True)
+        for layer in zip(weight.unbind(0), bias.unbind(0), strict=True)
+    )
+    for one, shift in hidden:
+        inputs = activation(torch.baddbmm(shift, inputs, one.mT))
+    return torch.baddbmm(bias, inputs, weight.mT)
+
+
+@torch.no_grad()
+def _accuracies(
+    weights: Sequence[Tensor], activation: nn.Module, inputs: Tensor, targets: Tensor
+) -> np.ndarray:
+    """Accuracy of each of K stacked networks on inputs (B, D), shape (K,)."""
+    networks = weights[0].shape[1]
+    outputs = [
+        _outputs(weights, activation, part.expand(networks, -1, -1)) for part in inputs.split(256)
+    ]
+    return _right(torch.cat(outputs, dim=1), targets).numpy()
+
+
+def _check_run(split: Split, steps: int, batch_size: int) -> None:
+    check_whole("steps", steps, least=0)
+    check_whole("batch_size", batch_size)
+    available = len(split.train_targets)
+    if not 1 <= batch_size <= available:
+        raise ValueError(f"batch_size must be between 1 and {available}, got {batch_size}")
+
+
+def _batches(available: int, batch_size: int, seed: int) -> Iterator[Tensor]:
+    """Yield the places (B,) of batch after batch, without replacement in an epoch."""
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.empty(0, dtype=torch.long)
+    while True:
+        if len(order) < batch_size:
+            order = torch.randperm(available, generator=generator)
+        chosen, order = order[:batch_size], order[batch_size:]
+        yield chosen
+
+
+def _stopped(step: int, loss: float) -> str:
+    return f"Stopped at step {step}: the loss is {loss}, and the weights are left as they are"
+
+
+def _steps(steps: int, progress: bool) -> Iterable[int]:
+    """Count the steps, with a bar if it is wanted."""
+    return trange(steps, leave=False, desc="training") if _shows(progress) else range(steps)
 
 
 def _shows(progress: bool) -> bool:

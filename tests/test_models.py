@@ -373,6 +373,12 @@ def test_the_seed_alone_chooses_the_weights(initialization):
     assert not torch.equal(weights(1), first)
 
 
+def test_a_seed_from_numpy_is_a_seed():
+    setting = Setting(depth=2, width=8, initialization="he")
+    one, other = (models.build(setting, 5, 3, seed) for seed in (3, np.int64(3)))
+    assert torch.equal(one[0].weight, other[0].weight)
+
+
 def test_building_leaves_the_global_random_states_alone(monkeypatch):
     monkeypatch.setattr(torch.cuda, "manual_seed_all", lambda seed: pytest.fail("reseeds the GPU"))
     before = torch.get_rng_state()

@@ -1,6 +1,7 @@
 """Training: it learns, it repeats itself bit for bit, it stops in words."""
 
 import math
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -176,6 +177,307 @@ def test_the_optimizer_of_another_model_is_refused(split):
     model = network(split)
     part = torch.optim.SGD(model[-1].parameters(), lr=0.1)  # the last layer alone is allowed
     assert train.fit(model, split, part, steps=1, progress=False).steps == 1
+
+
+# -- Many networks as one ----------------------------------------------------------------
+
+OPTIMIZERS = {
+    "sgd": lambda parameters, lr=0.1: torch.optim.SGD(parameters, lr=lr),
+    "momentum": lambda parameters, lr=0.05: torch.optim.SGD(
+        parameters, lr=lr, momentum=0.9, nesterov=True, weight_decay=1e-3
+    ),
+    "adam": lambda parameters, lr=0.01: torch.optim.Adam(parameters, lr=lr),
+    "rmsprop": lambda parameters, lr=0.01: torch.optim.RMSprop(parameters, lr=lr),
+}
+STARTS = (
+    {},
+    {"initialization": "xavier", "bias_var": 0.1},
+    {"initialization": "he", "gain": 0.7},
+    {"initialization": "lsuv", "gain": 0.1},
+    {"initialization": "orthogonal", "gain": 1.2},
+)
+
+
+@pytest.fixture
+def doubles(split):
+    """In float64 nothing but a mistake is larger than a millionth of a millionth."""
+    torch.set_default_dtype(torch.float64)
+    yield replace(
+        split,
+        train_inputs=split.train_inputs.double(),
+        test_inputs=split.test_inputs.double(),
+    )
+    torch.set_default_dtype(torch.float32)
+
+
+def settings(starts=STARTS, **fields):
+    shape = {"depth": 5, "width": 16, "activation": "tanh", **fields}
+    return [Setting(**shape, **start) for start in starts]
+
+
+def fit_many(chosen, split, optimizer=OPTIMIZERS["sgd"], **arguments):
+    return train.fit_many(chosen, split, optimizer, **{"steps": 40, "progress": False, **arguments})
+
+
+def one_by_one(chosen, split, optimizer=OPTIMIZERS["sgd"], *, seeds, rates=None, **arguments):
+    histories = []
+    for which, (setting, seed) in enumerate(zip(chosen, seeds, strict=True)):
+        model = models.build(setting, split.features, split.classes, seed)
+        own = optimizer(model.parameters(), *([] if rates is None else [rates[which]]))
+        arguments = {"steps": 40, "progress": False, **arguments}
+        histories.append(train.fit(model, split, own, seed=seed, **arguments))
+    return histories
+
+
+def assert_equal(histories, expected, rel=1e-9):
+    assert isinstance(histories, tuple)
+    assert len(histories) == len(expected)
+    for history, other in zip(histories, expected, strict=True):
+        assert history.losses.dtype == float
+        assert history.losses == pytest.approx(other.losses, rel=rel, nan_ok=True)
+        assert history.train_accuracy == other.train_accuracy
+        assert history.test_accuracy == other.test_accuracy
+        assert history.stopped == other.stopped
+        assert history.steps == other.steps
+
+
+@pytest.mark.parametrize("seeds", [3, [3, 1, 4, 1, 5]])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_many_networks_train_as_one_by_one(doubles, name, seeds):
+    chosen, optimizer = settings(), OPTIMIZERS[name]
+    histories = fit_many(chosen, doubles, optimizer, seeds=seeds)
+    each = seeds if isinstance(seeds, list) else [seeds] * len(chosen)
+    assert_equal(histories, one_by_one(chosen, doubles, optimizer, seeds=each))
+    assert histories[0].losses[-1] < histories[0].losses[0]
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {"depth": 1},
+        {"depth": 2},
+        {"depth": 3, "activation": "linear"},
+        {"width": 64, "activation": "relu"},  # as wide as the inputs
+        {"width": 10, "activation": "gelu"},  # as wide as the outputs
+        {"depth": 30},
+        {"depth": 4, "activation": "selu"},
+    ],
+)
+def test_many_networks_of_any_plain_shape(doubles, shape):
+    chosen = settings(STARTS[:3], **shape)
+    arguments = {"steps": 30, "batch_size": 500, "seeds": [0, 1, 2]}  # three epochs and a half
+    assert_equal(fit_many(chosen, doubles, **arguments), one_by_one(chosen, doubles, **arguments))
+
+
+def test_many_networks_in_float32_agree_to_rounding(split):
+    chosen = settings()
+    expected = one_by_one(chosen, split, seeds=[0] * 5)
+    for history, other in zip(fit_many(chosen, split), expected, strict=True):
+        assert history.losses == pytest.approx(other.losses, rel=1e-4)
+        assert history.test_accuracy == pytest.approx(other.test_accuracy, abs=0.02)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_each_network_may_have_its_own_rate(doubles, name):
+    arguments = {"seeds": [0, 1, 0, 1, 2], "rates": [0.01, 0.001, 0.01, 0.0, 0.001]}
+    histories = fit_many(settings(), doubles, OPTIMIZERS[name], **arguments)
+    assert_equal(histories, one_by_one(settings(), doubles, OPTIMIZERS[name], **arguments))
+    once = fit_many(settings(), doubles, OPTIMIZERS[name], seeds=[0, 1, 0, 1, 2], rates=[0.01] * 5)
+    assert once[0].losses == pytest.approx(histories[0].losses, rel=1e-9)
+    assert once[1].losses[1:] != pytest.approx(histories[1].losses[1:], rel=1e-3)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_network_that_blows_up_stops_and_leaves_the_others_alone(doubles, name):
+    """The second overflows at once, the third after one giant step."""
+    chosen = settings([{}, {"gain": 1e200}, {}, {"initialization": "he"}], activation="relu")
+    arguments = {"seeds": [0, 1, 2, 3], "rates": [0.01, 0.01, 1e200, 0.02]}
+    histories = fit_many(chosen, doubles, OPTIMIZERS[name], **arguments)
+    assert_equal(histories, one_by_one(chosen, doubles, OPTIMIZERS[name], **arguments))
+    assert [history.steps for history in histories] == [40, 0, 1, 40]
+    assert histories[1].stopped.startswith("Stopped at step 0: the loss is ")
+    assert histories[2].stopped.startswith("Stopped at step 1: the loss is ")
+    assert np.isfinite(histories[0].losses).all()
+    alone = fit_many(
+        [chosen[0], chosen[3]], doubles, OPTIMIZERS[name], seeds=[0, 3], rates=[0.01, 0.02]
+    )
+    assert_equal((histories[0], histories[3]), alone)
+
+
+def test_a_network_that_blows_up_does_not_reach_its_neighbours_in_one_parameter(doubles):
+    """Without rates of their own all the networks share every parameter."""
+    chosen = settings([{}, {"gain": 1e200}, {"initialization": "he"}], activation="relu")
+    for optimizer in OPTIMIZERS.values():
+        histories = fit_many(chosen, doubles, optimizer)
+        assert_equal(histories, one_by_one(chosen, doubles, optimizer, seeds=[0] * 3))
+        assert [history.steps for history in histories] == [40, 0, 40]
+
+
+@pytest.mark.parametrize("steps", [12, 40])
+def test_an_accuracy_is_that_of_the_weights_before_the_step_that_was_not_taken(doubles, steps):
+    """One broken sample stops each network when its own order comes to it."""
+    inputs = doubles.train_inputs.clone()
+    inputs[7] = math.nan
+    broken = replace(doubles, train_inputs=inputs)
+    seeds = [0, 1, 2, 3, 4]
+    histories = fit_many(settings(), broken, steps=steps, seeds=seeds)
+    assert_equal(histories, one_by_one(settings(), broken, steps=steps, seeds=seeds))
+    assert all(history.test_accuracy > 0.05 for history in histories)
+    assert max(history.test_accuracy for history in histories if history.stopped) > 0.3
+    assert len({history.steps for history in histories}) > 2
+    assert all(history.stopped for history in histories) == (steps == 40)
+
+
+def test_the_run_ends_when_every_network_has_stopped(split):
+    taken = []
+
+    class Spy(torch.optim.SGD):
+        def step(self):
+            taken.append(1)
+            super().step()
+
+    chosen = settings(activation="relu")
+    histories = fit_many(chosen, split, partial(Spy, lr=1e30), steps=10**9)
+    assert len(taken) == max(history.steps for history in histories) < 5
+    assert all(history.stopped for history in histories)
+
+
+def test_a_run_of_many_repeats_itself_and_leaves_the_random_states_alone(split):
+    before, legacy = torch.get_rng_state(), np.random.get_state()[1].copy()
+    first = fit_many(settings(), split)
+    torch.manual_seed(9)
+    second = fit_many(settings(), split)
+    torch.set_rng_state(before)
+    fit_many(settings(), split, seeds=np.arange(5), rates=np.full(5, 0.1))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert (np.random.get_state()[1] == legacy).all()
+    for one, other in zip(first, second, strict=True):
+        assert (one.losses == other.losses).all()
+
+
+def test_no_steps_measure_many_networks_as_they_are_built(split):
+    histories = fit_many(settings(), split, steps=0)
+    expected = one_by_one(settings(), split, seeds=[0] * 5, steps=0)
+    assert_equal(histories, expected)
+    assert [history.losses.shape for history in histories] == [(0,)] * 5
+
+
+def test_many_networks_share_one_bar_and_it_can_be_left_out(split, capfd, monkeypatch):
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    monkeypatch.setattr(train, "trange", partial(train.trange, disable=False))
+    fit_many(settings(), split, steps=3, progress=True)
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "/3" in err
+    monkeypatch.setattr(train, "trange", None)
+    assert fit_many(settings(), split, steps=3)[0].steps == 3
+
+
+@pytest.mark.parametrize(
+    ("chosen", "arguments", "error", "sentence"),
+    [
+        ([], {}, ValueError, "settings must hold at least one setting, and it is empty"),
+        (Setting(), {}, TypeError, "settings must be a list of them, got one Setting"),
+        (["tanh"], {}, TypeError, "settings must hold models.Setting, got str"),
+        (
+            [Setting(depth=2), Setting(depth=3)],
+            {},
+            ValueError,
+            "settings must share their depth, got 2 and 3",
+        ),
+        (
+            [Setting(width=8), Setting(), Setting(width=9)],
+            {},
+            ValueError,
+            "settings must share their width, got 8 and 64",
+        ),
+        (
+            [Setting(), Setting(activation="relu")],
+            {},
+            ValueError,
+            "settings must share their activation, got tanh and relu",
+        ),
+        (
+            [Setting(), Setting(norm="batch")],
+            {},
+            ValueError,
+            "settings must have no norm and no skips, got 20 layers of 64 tanh, default, "
+            "batch norm",
+        ),
+        (
+            [Setting(depth=4, residual="pre-add")],
+            {},
+            ValueError,
+            "settings must have no norm and no skips, got 4 layers of 64 tanh, default, "
+            "pre-add skips",
+        ),
+        (
+            [Setting(activation="prelu")],
+            {},
+            ValueError,
+            "settings must have an activation that learns nothing, got prelu",
+        ),
+        (None, {"steps": -1}, ValueError, "steps must be at least 0, got -1"),
+        (None, {"steps": 5.0}, TypeError, "steps must be a whole number, got 5.0"),
+        (None, {"batch_size": 0}, ValueError, "batch_size must be between 1 and 1438, got 0"),
+        (
+            None,
+            {"batch_size": 1439},
+            ValueError,
+            "batch_size must be between 1 and 1438, got 1439",
+        ),
+        (None, {"seeds": 0.5}, TypeError, "seeds must be a whole number, got 0.5"),
+        (None, {"seeds": [0, 1, None, 2, 3]}, TypeError, "seeds must be a whole number, got None"),
+        (
+            None,
+            {"seeds": [0, 1]},
+            ValueError,
+            "seeds must have one number for each of the 5 settings, got 2",
+        ),
+        (
+            None,
+            {"rates": [0.1] * 6},
+            ValueError,
+            "rates must have one number for each of the 5 settings, got 6",
+        ),
+        (
+            None,
+            {"rates": [0.1, 0.1, 0.1, 0.1, -0.1]},
+            ValueError,
+            "rates must be finite and zero or positive, got -0.1",
+        ),
+        (
+            None,
+            {"optimizer": None},
+            TypeError,
+            "optimizer must be a function that makes one, such as "
+            "lambda parameters: torch.optim.SGD(parameters, lr=0.1), got NoneType",
+        ),
+        (
+            None,
+            {"optimizer": list},
+            TypeError,
+            "optimizer must return a torch optimizer, got list",
+        ),
+        (
+            None,
+            {"optimizer": lambda _: torch.optim.SGD(nn.Linear(1, 1).parameters(), lr=0.1)},
+            ValueError,
+            "optimizer must hold the parameters that it is called with, and it holds none of them",
+        ),
+    ],
+)
+def test_nonsense_for_many_is_refused_in_one_sentence(split, chosen, arguments, error, sentence):
+    with pytest.raises(error) as caught:
+        fit_many(settings() if chosen is None else chosen, split, **arguments)
+    assert str(caught.value) == sentence
+
+
+def test_an_optimizer_that_is_made_already_is_refused(split):
+    """What ``fit`` takes; here the parameters do not exist yet."""
+    made = torch.optim.SGD(network(split).parameters(), lr=0.1)
+    with pytest.raises(TypeError, match=r"must be a function that makes one, .* got SGD$"):
+        fit_many(settings(), split, made)
 
 
 # -- The bar -----------------------------------------------------------------------------
