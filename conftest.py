@@ -13,21 +13,25 @@ IPYTHON = Path(__file__).parent / "build" / "ipython"
 IPYTHON.mkdir(parents=True, exist_ok=True)
 os.environ["IPYTHONDIR"] = str(IPYTHON)
 os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
+# Tests started from a notebook are nobody's live notebook: no sliders.
+os.environ.pop("JPY_SESSION_NAME", None)
 
 # The same examples every time, however slow the machine.
 hypothesis.settings.register_profile("course", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("course")
 
-# Sources are read by the renderer; what a learner writes is their own.
-collect_ignore = ["my_course", "notebooks/source"]
+# Sources are read by the renderer; what a learner writes is their own; an experiment takes
+# minutes, so tests/test_notebooks.py runs it at small parameters instead.
+collect_ignore = ["my_course", "notebooks/source", "notebooks/experiments"]
 
 
 def pytest_xdist_make_scheduler(config, log):
-    """Give a whole file to one worker, but each long lesson run to the next free one."""
+    """Give a whole file to one worker, but each long notebook run to the next free one."""
     from xdist.scheduler import LoadFileScheduling
 
     class Scheduling(LoadFileScheduling):
         def _split_scope(self, nodeid):
-            return nodeid if "::test_lesson_runs" in nodeid else super()._split_scope(nodeid)
+            long = "::test_lesson_runs" in nodeid or "::test_experiment_runs" in nodeid
+            return nodeid if long else super()._split_scope(nodeid)
 
     return Scheduling(config, log)

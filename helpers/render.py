@@ -5,6 +5,10 @@ percent format). From it come the rendered notebook ``notebooks/NN_topic.ipynb``
 (exercises unsolved, executed, outputs stored), the learner's own copy of that,
 and the worked version. Rendering an unchanged lesson gives the same bytes.
 
+A source without a number, ``notebooks/source/topic.py``, is an experiment: a
+notebook that takes minutes, ``notebooks/experiments/topic.ipynb``. It is executed
+only when somebody names it.
+
 A source that could leak an answer is refused: nothing is written unless every
 solution marker is where it must be.
 """
@@ -34,7 +38,8 @@ import helpers
 # The repository. The package is always installed editable, from its clone.
 ROOT = Path(helpers.__file__).resolve().parent.parent
 
-_NAME = re.compile(r"\d\d(_[a-z0-9]+)+")
+_LESSON = re.compile(r"\d\d(_[a-z0-9]+)+")
+_EXPERIMENT = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _TAGS = {"setup", "parameters", "exercise", "check", "solution"}
 _TAGS |= {"nbval-ignore-output", "nbval-check-output"}
 _BEGIN, _END = "### BEGIN SOLUTION", "### END SOLUTION"
@@ -45,7 +50,7 @@ _LOOKS_LIKE_MAGIC = re.compile(r"^\s*[%!?]|\?\s*$", re.MULTILINE)
 _PICTURE = re.compile(r"!\[([^\]]+)\]\(([^)\s]+\.png)\)")
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 _LONGEST_CELL = 20  # lines
-_SECONDS_PER_CELL = 600
+_SECONDS_PER_CELL = 1800
 _METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -78,18 +83,14 @@ def sources(names: Iterable[str] = ()) -> list[Path]:
         Paths under ``notebooks/source``.
 
     Raises:
-        ValueError: If a file is not named ``NN_lower_snake.py``, or a name is
-            unknown.
+        ValueError: If a file is named neither like a lesson nor like an
+            experiment, or a name is unknown.
     """
-    found = sorted((ROOT / "notebooks" / "source").glob("*.py"))
-    for path in found:
-        if not _NAME.fullmatch(path.stem):
-            raise ValueError(f"a source must be named like 01_theory.py, got {path.name}")
-    return _chosen(found, names)
+    return _chosen(_sources(_LESSON), names)
 
 
 def lessons(names: Iterable[str] = ()) -> list[Path]:
-    """Return the rendered notebooks in course order.
+    """Return the rendered lessons in course order.
 
     Args:
         names: Which lessons, as ``01_theory``, ``01`` or a file name; all
@@ -101,7 +102,38 @@ def lessons(names: Iterable[str] = ()) -> list[Path]:
     Raises:
         ValueError: If a name is unknown.
     """
-    return _chosen(sorted((ROOT / "notebooks").glob("*.ipynb")), names)
+    return _chosen(_stored(), names)
+
+
+def experiments(names: Iterable[str] = ()) -> list[Path]:
+    """Return the rendered experiments in the order of their names.
+
+    Args:
+        names: Which experiments, as ``phase_diagram`` or a file name; all when
+            empty.
+
+    Returns:
+        Paths under ``notebooks/experiments``; empty when there are none.
+
+    Raises:
+        ValueError: If a name is unknown.
+    """
+    return _chosen(_stored("experiments"), names, "experiment")
+
+
+def notebooks(names: Iterable[str] = ()) -> list[Path]:
+    """Return the rendered notebooks that names mean, lessons first.
+
+    Args:
+        names: Which lessons and experiments; all lessons when empty.
+
+    Returns:
+        Paths under ``notebooks``.
+
+    Raises:
+        ValueError: If a name is unknown.
+    """
+    return _lessons_or_named(_stored(), _stored("experiments"), names)
 
 
 def learner_view(source: Path) -> NotebookNode:
@@ -182,19 +214,20 @@ def stale(names: Iterable[str] = ()) -> dict[str, str]:
     Everything but the outputs is compared, so nothing is executed.
 
     Args:
-        names: Which lessons; all when empty.
+        names: Which lessons and experiments; all of both when empty.
 
     Returns:
-        The reason for each stale lesson, in course order.
+        The reason for each stale notebook, in course order.
 
     Raises:
         ValueError: As ``learner_view`` and ``sources``.
     """
-    chosen = sources(names)
+    everything = [*sources(), *_sources(_EXPERIMENT)]
+    chosen = _chosen(everything, names, "lesson or experiment")
     reasons = {path.stem: _why_stale(learner_view(path), path) for path in chosen}
-    known = {path.stem for path in sources()}
-    for path in lessons():
-        if path.stem not in known:
+    known = [_rendered(path) for path in everything]
+    for path in [*lessons(), *experiments()]:
+        if path not in known:
             reasons[path.stem] = "has no source in notebooks/source; delete the notebook"
     return {name: reason for name, reason in sorted(reasons.items()) if reason}
 
@@ -202,25 +235,25 @@ def stale(names: Iterable[str] = ()) -> dict[str, str]:
 def render(
     names: Iterable[str] = (), *, force: bool = False, workers: int | None = None
 ) -> Iterator[str]:
-    """Execute the learner view of each lesson and store it as its notebook.
+    """Execute the learner view of each source and store it as its notebook.
 
     Nothing runs before every chosen source has been read and found in order,
     and a file whose bytes would stay the same is not touched.
 
     Args:
-        names: Which lessons; all when empty.
-        force: Also execute lessons whose notebook matches the source, as is
+        names: Which lessons and experiments; all lessons when empty.
+        force: Also execute notebooks that match the source, as is
             needed when the library has changed.
         workers: How many at a time; one for each processor when omitted.
 
     Yields:
-        One line a lesson: what was done.
+        One line a notebook: what was done.
 
     Raises:
         ValueError: If a source breaks a rule, a cell fails, or an output
-            cannot be published. The other lessons are rendered first.
+            cannot be published. The other notebooks are rendered first.
     """
-    chosen = sources(names)
+    chosen = _lessons_or_named(sources(), _sources(_EXPERIMENT), names)
     views = {path: learner_view(path) for path in chosen}
     due = [path for path in chosen if force or _why_stale(views[path], path)]
     runs = execute([views[path] for path in due], workers)
@@ -235,6 +268,7 @@ def render(
             failed.append(path.stem)
             yield f"{path.stem}: FAILED, {problem}"
         else:
+            _rendered(path).parent.mkdir(exist_ok=True)
             changed = _write(_rendered(path), _serialised(run.notebook))
             yield f"{path.stem}: {'rendered' if changed else 'unchanged'} in {run.seconds:.1f} s"
     if failed:
@@ -242,19 +276,19 @@ def render(
 
 
 def readme_pictures() -> Iterator[str]:
-    """Keep the README's pictures equal to those in the lessons.
+    """Keep the README's pictures equal to those in the notebooks.
 
-    A picture of the README is the figure of a rendered lesson with the same alt
+    A picture of the README is the figure of a rendered notebook with the same alt
     text; its file is written when it is missing or differs.
 
     Yields:
         One line for each file written.
 
     Raises:
-        ValueError: If no lesson has a figure with that alt text.
+        ValueError: If no notebook has a figure with that alt text.
     """
     drawn = {}
-    for path in lessons():
+    for path in [*lessons(), *experiments()]:
         for cell in nbformat.read(path, as_version=4).cells:
             for output in cell.get("outputs", []):
                 alt = output.get("metadata", {}).get("image/png", {}).get("alt")
@@ -314,7 +348,7 @@ def learner_copy(folder: Path) -> list[str]:
     A notebook whose cells the learner has not edited is replaced by its new
     version (running it is not editing it). Beside an edited one the new
     version is laid as ``01_theory.updated.ipynb``, once. A deleted notebook
-    comes back.
+    comes back. Experiments have a folder of their own, as links expect.
 
     Args:
         folder: The learner's folder; made when missing.
@@ -333,25 +367,62 @@ def learner_copy(folder: Path) -> list[str]:
     folder.mkdir(parents=True, exist_ok=True)
     manifest = _manifest(folder)
     done = []
-    for lesson in rendered:
-        record = manifest.setdefault(lesson.stem, {"offered": [], "files": {}})
-        done.append(_hand_out(lesson, folder, record))
+    for notebook in [*rendered, *experiments()]:
+        place = notebook.parent.relative_to(ROOT / "notebooks")
+        (folder / place).mkdir(exist_ok=True)
+        record = manifest.setdefault(notebook.stem, {"offered": [], "files": {}})
+        if line := _hand_out(notebook, folder / place, record):
+            done.append(f"{place.name}/{line}" if place.name else line)
     text = json.dumps(manifest, indent=1, sort_keys=True) + "\n"
     _write(folder / ".course.json", text.encode())
-    return [line for line in done if line]
+    return done
+
+
+# ---- Finding notebooks ---------------------------------------------------------------
+
+
+def _sources(kind: re.Pattern) -> list[Path]:
+    """Return the sources with names of one kind; refuse a name of no kind."""
+    found = sorted((ROOT / "notebooks" / "source").glob("*.py"))
+    for path in found:
+        if not (_LESSON.fullmatch(path.stem) or _EXPERIMENT.fullmatch(path.stem)):
+            raise ValueError(
+                "a source must be named like 01_theory.py, an experiment like phase_diagram.py, "
+                f"got {path.name}"
+            )
+    return [path for path in found if kind.fullmatch(path.stem)]
+
+
+def _stored(folder: str = "") -> list[Path]:
+    return sorted((ROOT / "notebooks" / folder).glob("*.ipynb"))
+
+
+def _rendered(source: Path) -> Path:
+    folder = "" if _LESSON.fullmatch(source.stem) else "experiments"
+    return ROOT / "notebooks" / folder / f"{source.stem}.ipynb"
+
+
+def _chosen(found: list[Path], names: Iterable[str], kind: str = "lesson") -> list[Path]:
+    """Return the paths that the names mean; all of them for no names."""
+    wanted = {Path(name).stem for name in names}
+    called = {path: {path.stem, *re.findall(r"^\d\d", path.stem)} for path in found}
+    for name in sorted(wanted):
+        if not any(name in callings for callings in called.values()):
+            known = ", ".join(path.stem for path in found) or "none yet"
+            raise ValueError(f"there is no {kind} {name!r}; there are: {known}")
+    return [path for path in found if not wanted or called[path] & wanted]
+
+
+def _lessons_or_named(
+    lessons: list[Path], experiments: list[Path], names: Iterable[str]
+) -> list[Path]:
+    """Return what the names mean among both; all lessons for no names."""
+    names = list(names)
+    found = [*lessons, *experiments] if names else lessons
+    return _chosen(found, names, "lesson or experiment" if experiments else "lesson")
 
 
 # ---- Reading a source ----------------------------------------------------------------
-
-
-def _chosen(found: list[Path], names: Iterable[str]) -> list[Path]:
-    """Return the paths that the names mean; all of them for no names."""
-    wanted = {Path(name).stem for name in names}
-    for name in sorted(wanted):
-        if not any(name in (path.stem, path.stem[:2]) for path in found):
-            known = ", ".join(path.stem for path in found) or "none yet"
-            raise ValueError(f"there is no lesson {name!r}; there are: {known}")
-    return [path for path in found if not wanted or {path.stem, path.stem[:2]} & wanted]
 
 
 def _read(source: Path) -> NotebookNode:
@@ -576,7 +647,9 @@ def _kernel_environment(folder: str) -> dict[str, str]:
         "PYTHONHASHSEED": "0",
         "TQDM_DISABLE": "1",
     }
-    return {**os.environ, **fixed}
+    # Nobody looks on, even if this was started from a notebook that somebody looks at.
+    inherited = {name: value for name, value in os.environ.items() if name != "JPY_SESSION_NAME"}
+    return {**inherited, **fixed}
 
 
 def _unpublishable(notebook: NotebookNode) -> str:
@@ -592,10 +665,6 @@ def _unpublishable(notebook: NotebookNode) -> str:
 
 
 # ---- Writing -------------------------------------------------------------------------
-
-
-def _rendered(source: Path) -> Path:
-    return ROOT / "notebooks" / f"{source.stem}.ipynb"
 
 
 def _serialised(notebook: NotebookNode) -> bytes:

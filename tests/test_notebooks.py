@@ -1,7 +1,8 @@
-"""What holds for every lesson: its looks, its step with the source, and its runs.
+"""What holds for every lesson and experiment: looks, step with the source, and runs.
 
 The rules below are functions from a notebook to complaints; each is shown a bad
-notebook before it is trusted with the lessons. nbval compares the outputs.
+notebook before it is trusted with the lessons. nbval compares the lessons' outputs;
+an experiment takes minutes and runs here at small parameters only.
 """
 
 import ast
@@ -16,6 +17,9 @@ import pytest
 from helpers import render
 
 LESSONS = {path.stem: path for path in render.lessons()}
+EXPERIMENTS = {path.stem: path for path in render.experiments()}
+# For each experiment the parameters with which papermill runs it in a few seconds.
+SMALL = {}
 LINK = re.compile(r"\]\(([^)\s]+)|(?:href|src)=[\"']([^\"']+)")
 LEFTOVER = {
     "a memory address": re.compile(r"\bat 0x[0-9a-f]+"),
@@ -152,6 +156,18 @@ def numbered_title(notebook, name):
     return [] if good else [f"the first cell does not begin with '# {name[:2]} · '"]
 
 
+def experiment_title(notebook, name):
+    first = notebook.cells[0]
+    good = first.cell_type == "markdown" and re.match(r"# Experiment · \S", first.source)
+    return [] if good else ["the first cell does not begin with '# Experiment · '"]
+
+
+def no_exercises(notebook, name):
+    """Whatever needs an answer belongs into a lesson."""
+    cells = tagged(notebook, "exercise") + tagged(notebook, "check")
+    return [f"cell [{cell.execution_count}] is an exercise or a check" for cell in cells]
+
+
 def one_setup(notebook, name):
     count = len(tagged(notebook, "setup"))
     return [] if count == 1 else [f"{count} setup cells"]
@@ -186,6 +202,17 @@ def no_plumbing(notebook, name):
     return complaints
 
 
+def pages_beside(name):
+    """Every notebook, as seen from the folder of the one with this name."""
+    if name[:2].isdigit():
+        up, down = "", "experiments/"
+    else:
+        up, down = "../", ""
+    return {f"{up}{lesson}.ipynb" for lesson in LESSONS} | {
+        f"{down}{experiment}.ipynb" for experiment in EXPERIMENTS
+    }
+
+
 def working_links(notebook, name):
     headings = re.findall(r"^#+ +(.*?) *$", "\n".join(markdown(notebook)), re.MULTILINE)
     anchors = {heading.replace(" ", "-") for heading in headings}
@@ -196,7 +223,7 @@ def working_links(notebook, name):
             if re.match(r"https?:", link):
                 continue
             # A learner's copy is the notebooks alone, so a link must not leave their folder.
-            if page and page not in {path.name for path in LESSONS.values()}:
+            if page and page not in pages_beside(name):
                 complaints.append(f"link to {link}")
             if not page and anchor not in anchors:
                 complaints.append(f"link to {link}")
@@ -236,6 +263,20 @@ RULES = [
     working_links,
     checked_exercises,
 ]
+EXPERIMENT_RULES = [
+    executed_in_order,
+    small_file,
+    known_tags,
+    only_text_and_png,
+    nothing_that_changes,
+    described_figures,
+    literal_parameters,
+    experiment_title,
+    no_exercises,
+    one_setup,
+    no_plumbing,
+    working_links,
+]
 
 
 # ---- Each rule is shown a bad notebook -----------------------------------------------
@@ -273,6 +314,37 @@ def good():
 def test_a_good_lesson_passes_every_rule():
     for rule in RULES:
         assert rule(good(), "01_theory") == []
+
+
+def good_experiment():
+    """An experiment with nothing to complain about: shorter, and without exercises."""
+    notebook = good()
+    notebook.cells = [notebook.cells[0], notebook.cells[1], *code_cells(notebook)[:-2]]
+    notebook.cells[0].source = "# Experiment · Where does it go?\n\n[here](#Why-not)"
+    return notebook
+
+
+def test_a_good_experiment_passes_every_rule_for_experiments():
+    for rule in EXPERIMENT_RULES:
+        assert rule(good_experiment(), "phase_diagram") == []
+    assert numbered_title(good_experiment(), "01_theory")
+    assert experiment_title(good(), "phase_diagram")
+    assert no_exercises(good(), "phase_diagram")
+
+
+def test_links_are_read_from_the_folder_they_stand_in(monkeypatch):
+    monkeypatch.setitem(LESSONS, "01_theory", None)
+    monkeypatch.setitem(EXPERIMENTS, "depth", None)
+    for link, lesson, experiment in (
+        ("01_theory.ipynb#Why", [], ["link to 01_theory.ipynb#Why"]),
+        ("../01_theory.ipynb", ["link to ../01_theory.ipynb"], []),
+        ("experiments/depth.ipynb", [], ["link to experiments/depth.ipynb"]),
+        ("depth.ipynb", ["link to depth.ipynb"], []),
+    ):
+        notebook = good()
+        saying(f" [there]({link})")(notebook)
+        assert working_links(notebook, "01_theory") == lesson
+        assert working_links(notebook, "phase_diagram") == experiment
 
 
 def printing(words, **more):
@@ -349,6 +421,10 @@ BAD = [
     (literal_parameters, parameters("depth = 3\nrate = 1")),
     (numbered_title, lambda nb: nb.cells[0].update(source="# 02 · Where?\n\n[here](#Why-not)")),
     (numbered_title, lambda nb: nb.cells[0].update(source="# Where?")),
+    (experiment_title, lambda nb: nb.cells[0].update(source="# 01 · Where?")),
+    (experiment_title, lambda nb: nb.cells.pop(0)),
+    (no_exercises, lambda nb: code_cells(nb)[2].metadata.update(tags=["exercise"])),
+    (no_exercises, lambda nb: code_cells(nb)[2].metadata.update(tags=["check"])),
     (one_setup, lambda nb: code_cells(nb)[0].metadata.update(tags=[])),
     (one_setup, lambda nb: code_cells(nb)[2].metadata.update(tags=["setup"])),
     (no_plumbing, coding("from math import *")),
@@ -376,14 +452,15 @@ BAD = [
 
 
 @pytest.mark.parametrize(("rule", "damage"), BAD)
-def test_each_rule_sees_a_bad_lesson(rule, damage):
-    notebook = good()
+def test_each_rule_sees_a_bad_notebook(rule, damage):
+    notebook = good() if rule in RULES else good_experiment()
+    assert rule(notebook, "01_theory") == []
     damage(notebook)
     assert rule(notebook, "01_theory")
 
 
-def test_no_rule_is_left_without_a_bad_lesson():
-    assert {rule for rule, _ in BAD} == set(RULES)
+def test_no_rule_is_left_without_a_bad_notebook():
+    assert {rule for rule, _ in BAD} == {*RULES, *EXPERIMENT_RULES}
 
 
 def test_links_that_work_are_left_alone():
@@ -395,13 +472,20 @@ def test_links_that_work_are_left_alone():
     assert working_links(notebook, "01_theory") == []
 
 
-# ---- The lessons ---------------------------------------------------------------------
+# ---- The lessons and the experiments --------------------------------------------------
 
 
 @pytest.mark.parametrize("name", LESSONS)
 @pytest.mark.parametrize("rule", RULES)
 def test_lesson_keeps_the_rule(rule, name):
     notebook = nbformat.read(LESSONS[name], as_version=4)
+    assert rule(notebook, name) == []
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize("rule", EXPERIMENT_RULES)
+def test_experiment_keeps_the_rule(rule, name):
+    notebook = nbformat.read(EXPERIMENTS[name], as_version=4)
     assert rule(notebook, name) == []
 
 
@@ -441,3 +525,20 @@ def test_lesson_runs_with_its_answers_at_another_seed(name, tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path)
     notebook = papermill.execute_notebook(path, None, {"seed": 1}, progress_bar=False)
     assert unsolved(notebook) == []
+
+
+def test_no_experiment_is_left_out():
+    """Each has small parameters, and they are parameters that it has."""
+    assert set(SMALL) == set(EXPERIMENTS)
+    for name, values in SMALL.items():
+        (cell,) = tagged(nbformat.read(EXPERIMENTS[name], as_version=4), "parameters")
+        stored = {
+            node.id for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Name)
+        }
+        assert set(values) <= stored
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_experiment_runs_at_small_parameters(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    papermill.execute_notebook(EXPERIMENTS[name], None, SMALL[name], progress_bar=False)

@@ -1,6 +1,7 @@
 """Figures show what they were given, and nothing that was not computed."""
 
 import math
+import sys
 from itertools import combinations
 
 import matplotlib as mpl
@@ -8,9 +9,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from IPython.display import display
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.container import BarContainer
 
 from helpers import plots
+from helpers.probe import Ledger, LedgerRow
 from helpers.train import History
 
 
@@ -235,6 +238,575 @@ def test_a_distribution_refuses_numbers_that_a_log_axis_cannot_show(bad):
 def test_a_published_number_needs_its_distribution():
     with pytest.raises(ValueError, match="published must have labels of what is drawn, got 'b'"):
         plots.distribution({"a": [1.0]}, {"b": 1.0}, xlabel="norm")
+
+
+# -- Anything against anything -----------------------------------------------------------
+
+
+def dashed(ax):
+    return [
+        line for line in ax.get_lines() if line.get_linestyle() == "--" and len(line.get_xdata())
+    ]
+
+
+def points(ax):
+    """What is drawn as points, by label."""
+    return {label: line for label, line in lines(ax).items() if line.get_marker() != "None"}
+
+
+def drawn(line):
+    return list(line.get_xdata()), list(line.get_ydata())
+
+
+AXES = {"xlabel": "gain", "ylabel": "decades"}
+
+
+def test_curves_draw_the_numbers_they_were_given():
+    ax = plots.curves({"a": [3, 2, 1], "b": [1, 1, 5]}, x=[1, 2, 4], title="Point", **AXES)
+    assert {label: drawn(line) for label, line in points(ax).items()} == {
+        "a": ([1, 2, 4], [3, 2, 1]),
+        "b": ([1, 2, 4], [1, 1, 5]),
+    }
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("gain", "decades")
+    assert (ax.get_xscale(), ax.get_yscale()) == ("linear", "linear")
+    assert ax.get_title(loc="left") == "Point"
+    assert words(ax) == ["a", "b"]
+    ax = plots.curves({"a": [3, 2]}, x=[1, 2], xscale="log", yscale="log", **AXES)
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+
+
+def test_each_label_may_have_its_own_x():
+    ax = plots.curves({"a": [3, 2, 1], "b": [7]}, x={"b": [5], "a": [1, 2, 4]}, **AXES)
+    assert drawn(points(ax)["a"]) == ([1, 2, 4], [3, 2, 1])
+    assert drawn(points(ax)["b"]) == ([5], [7])
+
+
+@pytest.mark.parametrize("pair", [([0, 9], [5, 6]), np.array([[0.0, 9.0], [5.0, 6.0]])])
+def test_theory_has_the_x_of_its_points_or_brings_its_own(pair):
+    ax = plots.curves({"a": [3, 2], "b": [4, 4]}, {"a": [3.1, 2.1], "b": pair}, x=[1, 2], **AXES)
+    first, second = dashed(ax)
+    assert drawn(first) == ([1, 2], [3.1, 2.1])
+    assert drawn(second) == ([0, 9], [5, 6])
+    assert first.get_color() == points(ax)["a"].get_color()
+    assert second.get_color() == points(ax)["b"].get_color()
+    assert first.get_zorder() > points(ax)["a"].get_zorder()
+    assert words(ax) == ["a", "b", "theory"]
+
+
+def thin(ax):
+    """The lines that lead the eye."""
+    return [line for line in ax.get_lines() if line.get_alpha() == 0.45]
+
+
+def test_a_thin_line_leads_the_eye_where_there_is_an_order_and_no_theory():
+    given = {"ordered": [3, 2, 1], "falling": [1, 2, 3], "scattered": [1, 2, 3], "known": [1, 2, 3]}
+    x = {"ordered": [1, 2, 3], "falling": [3, 2, 1], "scattered": [1, 3, 2], "known": [1, 2, 3]}
+    ax = plots.curves(given, {"known": [1, 2, 3]}, x=x, **AXES)
+    colours = [line.get_color() for line in thin(ax)]
+    assert colours == [points(ax)[label].get_color() for label in ("ordered", "falling")]
+    assert words(ax) == ["ordered", "falling", "scattered", "known", "theory"]
+    assert not thin(plots.curves({"twice": [1, 2]}, x=[1, 1], **AXES))
+
+
+def test_more_than_sixty_points_become_a_line():
+    x = np.arange(61)
+    ax = plots.curves({"many": x}, x=x, **AXES)
+    assert not points(ax)
+    assert drawn(lines(ax)["many"]) == (list(x), list(x))
+    assert set(points(plots.curves({"few": x[:60]}, x=x[:60], **AXES))) == {"few"}
+    assert set(points(plots.curves({"cloud": x}, x=np.sin(x), **AXES))) == {"cloud"}
+
+
+def test_what_cannot_be_drawn_is_a_gap_and_a_zero_on_a_log_axis_a_triangle():
+    values = [1.0, math.nan, math.inf, 0.0, -2.0]
+    ax = plots.curves({"a": values}, x=range(5), **AXES)
+    np.testing.assert_array_equal(points(ax)["a"].get_ydata(), [1, np.nan, np.nan, 0, -2])
+    ax = plots.curves({"a": values}, x=range(5), yscale="log", **AXES)
+    np.testing.assert_array_equal(points(ax)["a"].get_ydata(), [1, *[np.nan] * 4])
+    zero = points(ax)["a: exactly 0"]
+    assert drawn(zero) == ([3], [0])
+    place = zero.get_transform().transform([(3, 0.0)])[0]
+    assert place == pytest.approx(ax.transData.transform([(3, ax.get_ylim()[0])])[0])
+
+
+def tick_names(axis):
+    axis.figure.canvas.draw()
+    low, high = sorted(axis.get_view_interval())
+    ticks = zip(axis.get_majorticklocs(), axis.get_majorticklabels(), strict=True)
+    return [name.get_text() for place, name in ticks if low <= place <= high]
+
+
+def test_a_short_log_axis_is_numbered_plainly_and_a_long_one_in_powers():
+    depths = [2, 10, 100]
+    ax = plots.curves({"a": [1, 1e-8, 1e-20]}, x=depths, xscale="log", yscale="log", **AXES)
+    assert tick_names(ax.xaxis) == ["2", "5", "10", "20", "50", "100"]
+    assert all("10^" in name for name in tick_names(ax.yaxis))
+
+
+def test_whole_numbers_get_whole_ticks():
+    ax = plots.curves({"a": [1.0, 2.0]}, x=[1, 2], **AXES)
+    assert set(tick_names(ax.xaxis)) == {"1", "2"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "x", "sentence"),
+    [
+        (({"a": [1, 2]},), [1], "x must have one number for each value, got 1 for 2 of 'a'"),
+        (({"a": [1]},), {"b": [1]}, "x must have an entry for each label, got none for 'a'"),
+        (({"a": [1]}, {"b": [1]}), [1], "theory must have labels of what is drawn, got 'b'"),
+        (
+            ({"a": [1]}, {"a": ([1, 2], [1, 2, 3])}),
+            [1],
+            "x must have one number for each value, got 2 for 3 of 'a, theory'",
+        ),
+    ],
+)
+def test_curves_refuse_what_does_not_fit_and_leave_no_empty_figure(arguments, x, sentence):
+    with pytest.raises(ValueError, match="must") as caught:
+        plots.curves(*arguments, x=x, **AXES)
+    assert str(caught.value) == sentence
+    assert plt.get_fignums() == []
+
+
+# -- The ledger --------------------------------------------------------------------------
+
+
+def ledger(*decades, kinds=("weights", "activation")):
+    rows = [LedgerRow(f"layer{i}", kinds[i % len(kinds)], value) for i, value in enumerate(decades)]
+    return Ledger(tuple(rows))
+
+
+def steps(ax):
+    """The bars in order: start and end in decades."""
+    found = [patch for container in ax.containers for patch in container]
+    return [(bar.get_y(), bar.get_y() + bar.get_height()) for bar in found]
+
+
+def test_a_waterfall_goes_down_by_what_each_module_takes():
+    ax = plots.waterfall(ledger(0.2, 0.6, -0.3, 0.4), title="Point")
+    np.testing.assert_allclose(steps(ax), [(0, 0.2), (0.2, 0.8), (0.8, 0.5), (0.5, 0.9)])
+    places = [patch.get_x() + patch.get_width() / 2 for row in ax.containers for patch in row]
+    assert places == pytest.approx([0, 1, 2, 3])
+    bottom, top = ax.get_ylim()
+    assert bottom > 0.9 > 0 > top  # 0 is at the top
+    assert ax.get_title(loc="left") == "Point"
+    assert ax.get_ylabel() == "decades lost"
+    assert ax.get_legend().get_title().get_text() == "0.9 decades lost"
+    assert words(ax) == ["weights \N{MINUS SIGN}0.1", "activation 1.0"]
+    written = [text.get_text() for text in ax.texts]
+    assert written == ["0.20", "0.60", "\N{MINUS SIGN}0.30", "0.40"]
+    assert tick_names(ax.xaxis) == ["layer0", "layer2"]  # the weight layers
+
+
+def test_a_kind_has_one_colour_in_every_waterfall_and_in_bars():
+    kinds = ("skip", "norm", "activation", "weights")
+    ax = plots.waterfall(ledger(1, 1, 1, 1, kinds=kinds))
+    first = [to_hex(row.patches[0].get_facecolor()) for row in ax.containers]
+    assert len(set(first)) == 4
+    ax = plots.waterfall(ledger(1, 1, kinds=("weights", "skip")))
+    second = [to_hex(row.patches[0].get_facecolor()) for row in ax.containers]
+    assert second == [first[3], first[0]]
+    ax = plots.bars({"norm": {"a": 1.0}, "weights": {"a": 2.0}}, ylabel="decades")
+    third = [to_hex(row.patches[0].get_facecolor()) for row in ax.containers]
+    assert third == [first[1], first[3]]
+    cycle = {colour.lower() for colour in plt.rcParams["axes.prop_cycle"].by_key()["color"]}
+    assert set(first) <= cycle  # shown fit for all eyes below
+
+
+def test_a_waterfall_of_gains_goes_up():
+    ax = plots.waterfall(ledger(-1.0, 0.2, -1.0))
+    np.testing.assert_allclose(steps(ax), [(0, -1), (-1, -0.8), (-0.8, -1.8)])
+    bottom, top = ax.get_ylim()
+    assert bottom > 0 > -1.8 > top
+    assert ax.get_ylabel() == "decades lost (minus: gained)"
+    assert ax.get_legend().get_title().get_text() == "1.8 decades gained"
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_gradient_that_ends_runs_off_the_picture(sign):
+    ax = plots.waterfall(ledger(0.5, sign * math.inf))
+    last = ax.containers[-1].patches[0]
+    bottom, top = ax.get_ylim()
+    assert last.get_y() == 0.5
+    assert last.get_y() + last.get_height() == pytest.approx(bottom if sign > 0 else top)
+    assert last.get_hatch()
+    assert not ax.containers[0].patches[0].get_hatch()
+    said = " ".join(text.get_text() for text in ax.texts)
+    assert ("ends here: exactly 0" if sign > 0 else "overflows here") in said
+    assert words(ax)[-1] == ("activation ∞" if sign > 0 else "activation \N{MINUS SIGN}∞")
+
+
+@pytest.mark.parametrize("count", [1, 5, 14, 15, 58, 120])
+def test_a_waterfall_is_legible_at_any_length(count):
+    ax = plots.waterfall(ledger(*[0.3, 0.5] * (count // 2), *[0.2] * (count % 2)))
+    figure = ax.figure
+    figure.canvas.draw()
+    assert len(ax.texts) == (count if count <= 14 else 0)
+    names = [label.get_window_extent() for label in ax.get_xticklabels()]
+    assert 1 <= len(names) <= 12
+    for one, other in combinations(names, 2):
+        assert not one.overlaps(other) or ax.get_xticklabels()[0].get_rotation()
+    legend = ax.get_legend().get_window_extent()
+    boxes = [patch.get_window_extent() for row in ax.containers for patch in row]
+    assert not any(legend.overlaps(box) for box in boxes if count > 1)
+    for text in (*ax.texts, ax.xaxis.label, ax.yaxis.label, ax.title):
+        box = text.get_window_extent()
+        assert figure.bbox.x0 <= box.x0 + 1
+        assert box.x1 <= figure.bbox.x1 + 1
+        assert figure.bbox.y0 <= box.y0 + 1
+
+
+def test_the_legend_leaves_a_zigzag_in_sight():
+    ax = plots.waterfall(ledger(*[0.9, -0.92] * 15, kinds=("norm", "skip")))
+    ax.figure.canvas.draw()
+    legend = ax.get_legend().get_window_extent()
+    boxes = [patch.get_window_extent() for row in ax.containers for patch in row]
+    assert not any(legend.overlaps(box) for box in boxes)
+
+
+def test_waterfalls_side_by_side_share_their_axis():
+    _, (left, right) = plots.panels(2)
+    plots.waterfall(ledger(3.0, 4.0), ax=left)
+    assert plots.waterfall(ledger(-2.0, 0.5), ax=right) is right
+    assert left.get_ylim() == right.get_ylim()
+    bottom, top = left.get_ylim()
+    assert bottom > 7
+    assert top < -2
+
+
+@pytest.mark.parametrize(
+    ("decades", "sentence"),
+    [
+        ((), "ledger must have at least one row; one weight layer alone loses nothing"),
+        ((1.0, math.nan), "ledger must hold numbers, not so in row 'layer1'"),
+    ],
+)
+def test_a_ledger_that_cannot_be_drawn_is_refused(decades, sentence):
+    with pytest.raises(ValueError, match="ledger must") as caught:
+        plots.waterfall(ledger(*decades))
+    assert str(caught.value) == sentence
+    assert plt.get_fignums() == []
+
+
+# -- Maps --------------------------------------------------------------------------------
+
+MAP = {"xlabel": "gain", "ylabel": "depth", "label": "accuracy"}
+
+
+def mesh(ax):
+    (found,) = ax.collections
+    return found
+
+
+def edges(ax):
+    corners = mesh(ax).get_coordinates()  # (rows + 1, columns + 1, 2)
+    return list(corners[0, :, 0]), list(corners[:, 0, 1])
+
+
+def test_a_map_shows_each_value_in_its_cell():
+    values = [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]
+    ax = plots.heat_map(values, x=[1, 2, 4], y=[10, 20], title="Point", **MAP)
+    assert mesh(ax).get_array().tolist() == values
+    columns, rows = edges(ax)
+    assert columns == [0.5, 1.5, 3, 5]
+    assert rows == [5, 15, 25]
+    assert ax.get_xlim() == (0.5, 5)
+    assert ax.get_ylim() == (5, 25)
+    assert mesh(ax).get_clim() == (1, 6)
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("gain", "depth")
+    assert mesh(ax).colorbar.ax.get_ylabel() == "accuracy"
+    assert mesh(ax).colorbar.extend == "neither"
+    assert ax.get_title(loc="left") == "Point"
+    assert tick_names(ax.yaxis) == ["10", "20"]
+    assert not ax.texts
+    assert ax.get_legend() is None
+
+
+def test_cells_of_a_log_axis_meet_at_geometric_means():
+    ax = plots.heat_map([[1.0, 2.0, 3.0]], x=[1, 4, 16], y=[5], xscale="log", **MAP)
+    columns, rows = edges(ax)
+    assert columns == pytest.approx([0.5, 2, 8, 32])
+    assert rows == [4.5, 5.5]
+    assert ax.get_xscale() == "log"
+    assert ax.get_yscale() == "linear"
+    assert tick_names(ax.xaxis) == ["1", "4", "16"]
+
+
+def test_names_make_even_cells():
+    ax = plots.heat_map([[1.0, 2.0]], x=["tanh", "relu"], y=[5], **MAP)
+    assert edges(ax)[0] == [-0.5, 0.5, 1.5]
+    assert tick_names(ax.xaxis) == ["tanh", "relu"]
+
+
+def test_a_fine_or_crowded_grid_gets_fewer_ticks_than_cells():
+    ax = plots.heat_map(np.zeros((40, 5)), x=[1, 2, 5, 10, 100], y=range(40), **MAP)
+    assert len(tick_names(ax.yaxis)) < 12
+    assert "5" not in tick_names(ax.xaxis)
+
+
+def test_limits_may_be_fixed_and_the_bar_says_what_lies_beyond():
+    def bar(**limits):
+        ax = plots.heat_map([[0.0, 1.0]], x=[1, 2], y=[1], **limits, **MAP)
+        assert mesh(ax).get_clim() == (limits.get("vmin", 0), limits.get("vmax", 1))
+        return mesh(ax).colorbar.extend
+
+    assert bar() == "neither"
+    assert bar(vmin=-1, vmax=2) == "neither"
+    assert bar(vmin=0.5) == "min"
+    assert bar(vmax=0.5) == "max"
+    assert bar(vmin=0.2, vmax=0.5) == "both"
+
+
+def test_a_centre_is_white_and_the_ends_are_equally_far():
+    ax = plots.heat_map([[-1.0, 0.0, 3.0]], x=[1, 2, 3], y=[1], centre=0, **MAP)
+    assert mesh(ax).get_clim() == (-3, 3)
+    colour = mesh(ax).cmap(mesh(ax).norm([-3.0, 0.0, 3.0]))[:, :3]
+    assert colour[1].min() > 0.95
+    assert colour[0][2] > colour[0][0]  # blue below
+    assert colour[2][0] > colour[2][2]  # red above
+
+
+def test_what_is_not_finite_is_grey_and_has_no_number():
+    values = [[1.0, math.nan], [math.inf, -2.04]]
+    ax = plots.heat_map(values, x=[1, 2], y=[1, 2], numbers=".1f", **MAP)
+    assert mesh(ax).get_array().mask.tolist() == [[False, True], [True, False]]
+    assert mesh(ax).get_clim() == (-2.04, 1)
+    red, green, blue, _ = mesh(ax).cmap.get_bad()
+    assert red == green == blue
+    found = {text.get_text(): text for text in ax.texts}
+    assert set(found) == {"1.0", "\N{MINUS SIGN}2.0"}
+    assert found["1.0"].get_position() == (1, 1)
+    assert found["1.0"].get_color() == "black"  # on yellow
+    assert found["\N{MINUS SIGN}2.0"].get_color() == "white"  # on dark blue
+    plots.heat_map([[math.nan]], x=[1], y=[1], **MAP)  # nothing at all to show
+
+
+def test_lines_lie_over_the_map_and_end_with_it():
+    theory = {"edge": ([0, 99], [1, 50]), "other": ([1, 2], [1, 2])}
+    ax = plots.heat_map([[1.0, 2.0]], x=[1, 2], y=[1], lines=theory, **MAP)
+    first, second = ax.get_lines()
+    assert drawn(first) == ([0, 99], [1, 50])
+    assert drawn(second) == ([1, 2], [1, 2])
+    assert first.get_linestyle() == "--"
+    assert second.get_linestyle() not in ("-", "--")
+    assert first.get_clip_on()
+    assert ax.get_xlim() == (0.5, 2.5)  # as without lines
+    assert words(ax) == ["edge", "other"]
+    ax.set_title("Point")
+    ax.figure.canvas.draw()
+    legend = ax.get_legend().get_window_extent()
+    assert legend.y0 >= ax.get_window_extent().y1  # hides no cell
+
+
+@pytest.mark.parametrize(
+    ("values", "more", "sentence"),
+    [
+        ([[1.0]], {}, "values must have shape (len(y), len(x)) = (1, 2), got (1, 1)"),
+        ([1.0, 2.0], {}, "values must have shape (len(y), len(x)) = (1, 2), got (2,)"),
+        ([[1.0, 2.0]], {"x": [2, 1]}, "x must rise, got [2, 1]"),
+        ([[1.0, 2.0]], {"x": [2, 2]}, "x must rise, got [2, 2]"),
+        ([[1.0, 2.0]], {"x": [0, 2], "xscale": "log"}, "x must rise from above 0, got [0, 2]"),
+    ],
+)
+def test_a_map_refuses_what_does_not_fit(values, more, sentence):
+    with pytest.raises(ValueError, match="must") as caught:
+        plots.heat_map(values, **{"x": [1, 2], "y": [1], **MAP, **more})
+    assert str(caught.value) == sentence
+    assert plt.get_fignums() == []
+
+
+# -- Bars --------------------------------------------------------------------------------
+
+
+def test_bars_are_the_numbers_and_say_them():
+    effects = {"activation": 12.25, "skip": -14.0, "norm": -0.004, "depth": math.inf}
+    ax = plots.bars(effects, ylabel="decades", xlabel="factor", title="Point")
+    (series,) = ax.containers
+    assert [bar.get_height() for bar in series] == [12.25, -14.0, -0.004, 0]
+    assert [bar.get_x() + bar.get_width() / 2 for bar in series] == pytest.approx([0, 1, 2, 3])
+    written = [text.get_text() for text in ax.texts]
+    assert written == ["12.2", "\N{MINUS SIGN}14.0", "0.0", "∞"]
+    up, down, *_ = ax.texts
+    assert up.get_verticalalignment() == "bottom"
+    assert down.get_verticalalignment() == "top"
+    assert tick_names(ax.xaxis) == list(effects)
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("factor", "decades")
+    assert ax.get_title(loc="left") == "Point"
+    assert ax.get_legend() is None
+    ax = plots.bars({"a": 0.123}, ylabel="share", numbers=".2f")
+    assert [text.get_text() for text in ax.texts] == ["0.12"]
+
+
+def test_series_stand_side_by_side_and_may_lack_a_category():
+    ax = plots.bars({"10": {"a": 1.0, "b": 2.0}, "30": {"b": 3.0, "c": 4.0}}, ylabel="decades")
+    first, second = (list(row) for row in ax.containers if isinstance(row, BarContainer))
+    assert [bar.get_height() for bar in first] == [1, 2]
+    assert [bar.get_height() for bar in second] == [3, 4]
+    middles = [bar.get_x() + bar.get_width() / 2 for bar in (*first, *second)]
+    assert [round(middle) for middle in middles] == [0, 1, 1, 2]
+    assert first[1].get_x() + first[1].get_width() <= second[0].get_x()
+    assert first[0].get_facecolor() != second[0].get_facecolor()
+    assert words(ax) == ["10", "30"]
+    assert tick_names(ax.xaxis) == ["a", "b", "c"]
+
+
+def test_names_and_numbers_of_bars_do_not_collide():
+    factors = ["activation", "initialisation", "depth", "skip"]
+    pairs = {" and ".join(pair): 5.0 - 3 * i for i, pair in enumerate(combinations(factors, 2))}
+    for values in (dict.fromkeys(factors, 1.0), pairs, {"a": pairs, "b": pairs, "c": pairs}):
+        ax = plots.bars(values, ylabel="decades")
+        ax.figure.canvas.draw()
+        names = ax.get_xticklabels()
+        if not names[0].get_rotation():
+            boxes = [name.get_window_extent() for name in names]
+            assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+        boxes = [text.get_window_extent() for text in ax.texts]
+        assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+        area = ax.get_window_extent()
+        assert all(area.y0 <= box.y0 and box.y1 <= area.y1 + 2 for box in boxes)
+
+
+def test_no_bar_at_all_is_refused():
+    for nothing in ({}, {"a": {}}):
+        with pytest.raises(ValueError, match="values must hold at least one number to draw"):
+            plots.bars(nothing, ylabel="decades")
+    assert plt.get_fignums() == []
+
+
+# -- Panels ------------------------------------------------------------------------------
+
+
+def test_panels_share_their_vertical_axis_unless_told_otherwise():
+    _, (left, right) = plots.panels(2)
+    left.set_ylim(3, 4)
+    assert right.get_ylim() == (3, 4)
+    figure, axes = plots.panels(3, share=False)
+    axes[0].set_ylim(3, 4)
+    assert axes[2].get_ylim() == (0, 1)
+    assert figure is axes[0].figure
+
+
+# -- Knobs -------------------------------------------------------------------------------
+
+CHOICES = {
+    "depth": (2, 50, 1, 30),
+    "gain": (0.5, 1.5, 0.05),
+    "name": ["tanh", "relu"],
+    "flat_start": True,
+}
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """Everything that is displayed."""
+    found = []
+    monkeypatch.setattr(plots, "display", lambda *args, **kwargs: found.append(args[0]))
+    return found
+
+
+def test_where_nobody_looks_a_picture_is_drawn_once_and_nothing_else(monkeypatch, shown):
+    monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
+    seen = []
+    assert plots.sliders(lambda **values: seen.append(values), **CHOICES) is None
+    assert seen == [{"depth": 30, "gain": 0.5, "name": "tanh", "flat_start": True}]
+    assert shown == []
+    with pytest.raises(ZeroDivisionError):  # a lesson that fails must not be rendered
+        plots.sliders(lambda depth: 1 / 0, depth=(1, 2, 1))
+
+
+def test_a_still_picture_makes_no_widgets(monkeypatch):
+    monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)  # importing it would fail
+    plots.sliders(lambda depth: None, depth=(1, 2, 1))
+    monkeypatch.setenv("JPY_SESSION_NAME", "lesson.ipynb")
+    with pytest.raises(ImportError):
+        plots.sliders(lambda depth: None, depth=(1, 2, 1))
+
+
+def test_in_a_live_notebook_every_move_draws_anew(monkeypatch, shown):
+    monkeypatch.setenv("JPY_SESSION_NAME", "lesson.ipynb")
+    monkeypatch.setattr(plots, "clear_output", lambda wait: seen.append("cleared" if wait else ""))
+    seen = []
+    plots.sliders(lambda **values: seen.append(values), **CHOICES)
+    (box,) = shown
+    depth, gain, name, flat, _ = box.children
+    start = {"depth": 30, "gain": 0.5, "name": "tanh", "flat_start": True}
+    assert seen == ["cleared", start]
+    assert (depth.min, depth.max, depth.step, depth.value) == (2, 50, 1, 30)
+    assert (gain.min, gain.max, gain.step, gain.value) == (0.5, 1.5, 0.05, 0.5)
+    assert gain.readout_format == ".2f"
+    assert list(name.options) == ["tanh", "relu"]
+    assert [knob.description for knob in box.children[:4]] == [
+        "depth",
+        "gain",
+        "name",
+        "flat start",
+    ]
+    depth.value = 31
+    gain.value = 0.5 + 0.05 + 0.05 + 0.05  # 0.6500000000000001
+    name.value = "relu"
+    flat.value = False
+    assert seen[-1] == {"depth": 31, "gain": 0.65, "name": "relu", "flat_start": False}
+    assert [what for what in seen if what == "cleared"] == ["cleared"] * 5
+    assert len(seen) == 10
+
+
+def test_a_slow_picture_waits_until_the_slider_is_let_go(monkeypatch, shown):
+    monkeypatch.setenv("JPY_SESSION_NAME", "lesson.ipynb")
+    clock = iter([0.0, 0.9, 1.0, 1.9, 2.0, 2.1])
+    monkeypatch.setattr(plots.time, "perf_counter", lambda: next(clock))
+    plots.sliders(lambda depth, name: None, depth=(1, 9, 1), name=["a", "b"])
+    depth, name, _ = shown[0].children
+    assert depth.continuous_update
+    depth.value = 2
+    assert not depth.continuous_update
+    name.value = "b"
+    assert depth.continuous_update
+
+
+def test_a_mistake_in_a_live_picture_is_one_sentence_and_the_knobs_go_on(
+    monkeypatch, shown, capsys
+):
+    monkeypatch.setenv("JPY_SESSION_NAME", "lesson.ipynb")
+    monkeypatch.setattr(plots, "clear_output", lambda wait: None)
+
+    def draw(depth):
+        plt.figure()
+        if depth == 3:
+            raise ValueError("depth must not be 3\nand more")
+        plt.close("all")
+        sys.stdout.write(f"drawn {depth}\n")
+
+    plots.sliders(draw, depth=(1, 5, 1))
+    depth, _ = shown[0].children
+    depth.value = 3
+    depth.value = 4
+    assert capsys.readouterr().out == "drawn 1\nValueError: depth must not be 3\ndrawn 4\n"
+    assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize("live", [True, False])
+@pytest.mark.parametrize(
+    "choice",
+    [
+        (1, 2),
+        (2, 1, 1),
+        (1, 2, 0),
+        (1, 2, 1, 3),
+        ("a", "b", "c"),
+        [],
+        "tanh",
+        3,
+        None,
+        (math.nan, 2, 1),
+    ],
+)
+def test_a_choice_of_another_form_is_refused(monkeypatch, live, choice):
+    monkeypatch.setenv("JPY_SESSION_NAME", "x" * live)
+    with pytest.raises(ValueError, match=r"depth must be \(low, high, step\)"):
+        plots.sliders(lambda depth: None, depth=choice)
+    with pytest.raises(ValueError, match="needs at least one choice"):
+        plots.sliders(lambda: None)
 
 
 # -- Style and show ----------------------------------------------------------------------

@@ -252,12 +252,50 @@ def test_sources_are_found_in_order_and_by_name(root):
 
 
 @pytest.mark.parametrize(
-    "name", ["theory", "1_theory", "01_Theory", "01-theory", "01_theory_", "01"]
+    "name",
+    ["Theory", "1_theory", "01_Theory", "01-theory", "01_theory_", "01", "phase-map", "a__b"],
 )
 def test_a_source_with_another_kind_of_name_is_refused(root, name):
     write(root, name=name)
     with pytest.raises(ValueError, match="must be named like 01_theory"):
         render.sources()
+
+
+def test_experiments_are_told_from_lessons_by_their_names(root):
+    publish(root)
+    publish(root, SETUP, "phase_diagram")
+    publish(root, SETUP, "depth")
+    assert [path.stem for path in render.sources()] == ["01_theory"]
+    assert [path.stem for path in render.lessons()] == ["01_theory"]
+    folder = root / "notebooks" / "experiments"
+    assert render.experiments() == [folder / "depth.ipynb", folder / "phase_diagram.ipynb"]
+    assert render.experiments(["depth.ipynb"]) == [folder / "depth.ipynb"]
+    assert render.notebooks() == render.lessons()
+    named = render.notebooks(["depth", "01"])
+    assert named == [root / "notebooks" / "01_theory.ipynb", folder / "depth.ipynb"]
+    with pytest.raises(ValueError, match="no experiment 'de'; there are: depth, phase_diagram"):
+        render.experiments(["de"])
+    with pytest.raises(ValueError, match="no lesson or experiment 'de'; there are: 01_theory, d"):
+        render.notebooks(["de"])
+    with pytest.raises(ValueError, match="no lesson 'depth'; there are: 01_theory"):
+        render.sources(["depth"])
+
+
+def test_experiments_wait_until_they_are_named(root):
+    publish(root)
+    write(root, SETUP, "depth")
+    publish(root, SETUP, "orphan")
+    (root / "notebooks" / "source" / "orphan.py").unlink()
+    assert render.stale() == {
+        "depth": "has not been rendered yet",
+        "orphan": "has no source in notebooks/source; delete the notebook",
+    }
+    assert list(render.render()) == ["01_theory: up to date"]
+    (line,) = render.render(["depth"])
+    assert line.startswith("depth: rendered in ")
+    assert list(render.stale()) == ["orphan"]
+    (line,) = render.solutions(root / "worked")
+    assert line.startswith("01_theory: ")
 
 
 def test_an_unknown_lesson_is_refused(root):
@@ -357,6 +395,11 @@ def test_a_run_tells_its_failure_and_changes_nothing(root):
     assert [nbformat.writes(notebook) for notebook in notebooks] == before
 
 
+def test_nobody_looks_on_while_notebooks_are_executed(monkeypatch):
+    monkeypatch.setenv("JPY_SESSION_NAME", "lesson.ipynb")  # as in a kernel of JupyterLab
+    assert "JPY_SESSION_NAME" not in render._kernel_environment("folder")
+
+
 def test_workers_must_be_a_positive_number():
     with pytest.raises(ValueError, match="workers must be at least 1, got 0"):
         list(render.execute([], workers=0))
@@ -379,7 +422,8 @@ def publish(root, text=LESSON, name="01_theory", output="1\n"):
     for count, cell in enumerate(code, start=1):
         cell.execution_count = count
         cell.outputs = [nbformat.v4.new_output("stream", text=output)]
-    path = root / "notebooks" / f"{name}.ipynb"
+    path = render._rendered(root / f"{name}.py")
+    path.parent.mkdir(exist_ok=True)
     path.write_bytes(render._serialised(view))
     return path
 
@@ -449,6 +493,25 @@ def test_the_first_copy_is_what_was_published_and_the_second_does_nothing(root):
     assert {p.name: p.stat().st_mtime_ns for p in mine.iterdir()} == before
     publish(root, name="02_more")
     assert render.learner_copy(mine) == ["02_more.ipynb: new"]
+
+
+def test_experiments_are_copied_into_their_own_folder(root):
+    lesson, mine = publish(root), root / "my_course"
+    path = publish(root, SETUP, "depth")
+    assert render.learner_copy(mine) == ["01_theory.ipynb: new", "experiments/depth.ipynb: new"]
+    copy = mine / "experiments" / "depth.ipynb"
+    assert copy.read_bytes() == path.read_bytes()
+    assert names(mine) == [lesson.name]
+    assert render.learner_copy(mine) == []
+
+    damaged(copy, lambda nb: nb["cells"][0]["source"].append("# my own line"))
+    work = copy.read_bytes()
+    publish(root, SETUP + "\n# %%\nx = 1\n", "depth")
+    assert render.learner_copy(mine) == [
+        "experiments/depth.ipynb: kept as you changed it; the new version is depth.updated.ipynb"
+    ]
+    assert copy.read_bytes() == work
+    assert names(mine / "experiments") == ["depth.ipynb", "depth.updated.ipynb"]
 
 
 def test_an_untouched_notebook_is_updated(root):
