@@ -537,7 +537,7 @@ def _name_weights(ax: Axes, rows: Sequence[LedgerRow]) -> None:
         ha="right" if slanted else "center",
         rotation_mode="anchor" if slanted else "default",
     )
-    ax.set_xlabel("weight layer, from the loss to the input")
+    ax.set_xlabel("weight layer (its name), loss to input")
 
 
 def heat_map(
