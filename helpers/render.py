@@ -624,6 +624,7 @@ async def _run_cells(notebook: NotebookNode, folder: str) -> str:
         for number, (index, cell) in enumerate(code, start=1):
             where = f"cell [{number}]"
             await client.async_execute_cell(cell, index, execution_count=number)
+            cell.outputs = _joined(cell.outputs)
     except CellExecutionError as error:
         kind = "" if error.ename == "ClaimError" else f"{error.ename}: "  # it says what it is
         return f"{where}: {kind}{error.evalue}".split("\n")[0].rstrip(": ")
@@ -637,6 +638,17 @@ async def _run_cells(notebook: NotebookNode, folder: str) -> str:
         if manager.has_kernel:
             await manager.shutdown_kernel(now=True)
     return ""
+
+
+def _joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """Join neighbouring outputs of one stream: where they are cut depends on the time."""
+    joined: list[NotebookNode] = []
+    for output in outputs:
+        if joined and "text" in output and joined[-1].get("name") == output.name:
+            joined[-1].text += output.text
+        else:
+            joined.append(output)
+    return joined
 
 
 def _kernel_environment(folder: str) -> dict[str, str]:

@@ -395,6 +395,24 @@ def test_a_run_tells_its_failure_and_changes_nothing(root):
     assert [nbformat.writes(notebook) for notebook in notebooks] == before
 
 
+def test_what_a_cell_prints_is_one_output_however_long_it_pauses():
+    source = (
+        "import time, sys\n"
+        "from IPython.display import display\n"
+        "for word in 'abc':\n"
+        "    print(word)\n"
+        "    sys.stdout.flush()\n"
+        "    time.sleep(0.05)\n"
+        "display({'text/plain': 'figure'}, raw=True)\n"
+        "print('d')"
+    )
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+    (run,) = render.execute([notebook])
+    outputs = run.notebook.cells[0].outputs
+    assert [output.output_type for output in outputs] == ["stream", "display_data", "stream"]
+    assert [output.get("text") for output in outputs] == ["a\nb\nc\n", None, "d\n"]
+
+
 def test_nobody_looks_on_while_notebooks_are_executed(monkeypatch):
     monkeypatch.setenv("JPY_SESSION_NAME", "lesson.ipynb")  # as in a kernel of JupyterLab
     assert "JPY_SESSION_NAME" not in render._kernel_environment("folder")
