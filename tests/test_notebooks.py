@@ -19,7 +19,18 @@ from helpers import render
 LESSONS = {path.stem: path for path in render.lessons()}
 EXPERIMENTS = {path.stem: path for path in render.experiments()}
 # For each experiment the parameters with which papermill runs it in a few seconds.
-SMALL = {}
+SMALL = {
+    "phase_diagram": {
+        "variances": [0.5, 1.76, 6.5],
+        "depths": [5, 10, 60],
+        "steps": 150,
+    },
+    "ten_thousand_layers": {
+        "depth": 300,
+        "hidden_rate": 3e-5,
+        "steps": [60, 10, 10],
+    },
+}
 LINK = re.compile(r"\]\(([^)\s]+)|(?:href|src)=[\"']([^\"']+)")
 LEFTOVER = {
     "a memory address": re.compile(r"\bat 0x[0-9a-f]+"),

@@ -513,4 +513,4 @@ claims.claim("moved by training", (after - before).abs().max(), above=0.01, drif
 # [eq. 5](https://arxiv.org/abs/1611.01232); Goldberg 1991, on
 # [floating-point numbers](https://doi.org/10.1145/103162.103163).
 #
-# Next: lesson 03, which cause costs how much?
+# Next: [03 · Which cause costs how much?](03_causes.ipynb)

@@ -570,4 +570,4 @@ for part, bounds in ((0.8, (1.2, 2.1)), (1, (-0.4, 0.3)), (1.2, (-1.4, -0.7))):
 # [where to put the sum](https://arxiv.org/abs/1603.05027), figure 4; Schoenholz et al. 2017,
 # [eq. 5](https://arxiv.org/abs/1611.01232).
 #
-# Next: lesson 04, is ReLU the cure?
+# Next: [04 · Is ReLU the cure?](04_activations.ipynb)

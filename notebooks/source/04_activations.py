@@ -552,4 +552,4 @@ claims.claim("its biases climbed, of 0.5 possible", climb, below=0.15, drifts=Tr
 # al. 2018, [wide networks as Gaussian processes](https://arxiv.org/abs/1711.00165); Lu et al. 2019,
 # [dying ReLU](https://arxiv.org/abs/1903.06733).
 #
-# Next: lesson 05, can initialisation alone do it?
+# Next: [05 · Can initialisation alone do it?](05_initialization.ipynb)

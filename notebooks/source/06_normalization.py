@@ -584,4 +584,4 @@ exercises.check(batch_norm_with_gradient)
 # constant](https://kyleluther.github.io/2020/02/18/batchnorm-exploding-gradients.html); Santurkar
 # et al. 2018, [on covariate shift](https://arxiv.org/abs/1805.11604).
 #
-# Next: lesson 07, why do skips work, and when do they not?
+# Next: [07 · Why do skips work, and when do they not?](07_residual_connections.ipynb)

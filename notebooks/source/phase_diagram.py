@@ -1,0 +1,122 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Experiment · Order and chaos, the fine map
+#
+# [Lesson 05](../05_initialization.ipynb) draws a coarse map of what can be trained: depth against
+# weight variance. This is the fine one, about two minutes of one processor. Every parameter can be
+# set from outside:
+#
+# `course run phase_diagram -p activation relu -p bias_var 0.0 -p seed 1`
+
+# %% tags=["setup"]
+import numpy as np
+import torch
+
+from helpers import claims, data, models, plots, theory, train
+
+plots.use_style()
+train.use_one_thread()
+
+# %% tags=["parameters"]
+seed = 0
+activation = "tanh"
+initialization = "lecun"
+bias_var = 0.05
+width = 32
+steps = 600
+rate = 0.01
+variances = [0.5, 0.75, 1.0, 1.25, 1.5, 1.76, 2.0, 2.5, 3.0, 4.0, 5.0, 6.5]
+depths = [5, 8, 12, 18, 27, 40, 60, 80, 120, 160]
+
+# %% [markdown]
+# ## The map
+#
+# One row of networks, all of one depth, trains as a single batched computation
+# (`train.fit_many`), with Adam at a rate of `rate` over the depth.
+
+# %%
+digits = data.digits(seed)
+
+
+def row(depth):
+    """Training accuracy of the networks of one depth, a weight variance each."""
+    settings = [
+        models.Setting(depth, width, activation, initialization, gain=v**0.5, bias_var=bias_var)
+        for v in variances
+    ]
+    runs = train.fit_many(
+        settings,
+        digits,
+        lambda parameters: torch.optim.Adam(parameters, lr=rate / depth),
+        steps=steps,
+        seeds=seed,
+    )
+    return [run.train_accuracy for run in runs]
+
+
+accuracy = np.array([row(depth) for depth in depths])
+
+# %% [markdown]
+# ## The theory over it
+#
+# Two scales, both from `theory.fixed_point`. The correlation depth $\xi_c$, over which two pictures
+# become alike (or part), with the line at $6\xi_c$ that Schoenholz et al. (2017) drew; and the
+# depth at which the delta norm has changed by four decades, $\chi^{L/2}=10^{\pm4}$.
+
+# %%
+grid = np.geomspace(min(variances), max(variances), 200)
+points = [theory.fixed_point(activation, v, bias_var) for v in grid]
+lines = {
+    "6 correlation depths": (grid, [6 * point.correlation_depth for point in points]),
+    "4 decades of gradient": (grid, [8 / max(abs(np.log10(p.chi)), 1e-9) for p in points]),
+}
+
+# %%
+ax = plots.heat_map(
+    accuracy,
+    x=variances,
+    y=depths,
+    xscale="log",
+    yscale="log",
+    vmin=0.1,
+    vmax=1.0,
+    xlabel="weight variance",
+    ylabel="depth",
+    label="training accuracy",
+    lines=lines,
+    title=f"What {steps} steps can train: {activation}, {initialization}, width {width}",
+)
+plots.show(ax, "Training accuracy by weight variance and depth, with two theory lines over it.")
+
+# %%
+chi = np.array([theory.fixed_point(activation, v, bias_var).chi for v in variances])
+changed = np.abs(np.outer(depths, np.log10(chi))) / 2  # decades of gradient, for each cell
+near, far = accuracy[changed < 1], accuracy[changed > 6]
+claims.claim("there are cells of both kinds", near.size > 0 and far.size > 0)
+claims.claim("median, less than a decade", np.median(near), above=0.6, drifts=True)
+claims.claim("median, more than six decades", np.median(far), below=0.4, drifts=True)
+
+# %% [markdown]
+# ## Reading the map
+#
+# On both flanks the border follows the theory's shape over more than a factor of five in depth: too
+# small a variance starves the first layers, too large a one drowns them. The place of the border is
+# another matter. Adam divides a gradient by its own size, and so goes deeper than $6\xi_c$ on the
+# left: there the border lies near the line of four decades. On the right, where inputs part that
+# should stay together, it lies near $6\xi_c$.
+#
+# At the top the theory promises more than Gaussian weights of this width deliver: on the critical
+# line both scales are endless, and the bright tongue ends. More steps at a lower rate push it up,
+# not to infinity, since a narrow network loses directions that no variance brings back (lesson 05).
+# Run this notebook with `-p initialization orthogonal` and compare.
