@@ -118,6 +118,100 @@ def run(names: tuple[str, ...], workers: int | None, parameters: tuple) -> None:
 
 
 @main.command()
+@click.argument("notebook")
+@click.option(
+    "-g",
+    "--grid",
+    "grids",
+    multiple=True,
+    metavar="NAME=VALUES",
+    help="Vary a parameter: depth=5,10,20 or seed=0..4.",
+)
+@click.option(
+    "-f",
+    "--file",
+    "grid_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Take the grid from a YAML file that maps parameters to values.",
+)
+@click.option(
+    "-p", "parameters", nargs=2, multiple=True, metavar="NAME VALUE", help="Fix a parameter."
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where to keep the runs  [default: runs/NOTEBOOK].",
+)
+@click.option(
+    "--workers", type=click.IntRange(1), help="How many at a time  [default: processors]."
+)
+@click.option(
+    "--scheduler", metavar="ADDRESS", help="Run on this Dask cluster, such as tcp://10.0.0.1:8786."
+)
+@click.option(
+    "--cell-seconds",
+    type=click.FloatRange(0, min_open=True),
+    help="A run fails when one of its cells takes longer.",
+)
+@click.option("--retry-failed", is_flag=True, help="Run those again that failed before.")
+@click.option("--dry-run", is_flag=True, help="List the runs, and start none.")
+def sweep(
+    notebook: str,
+    grids: tuple[str, ...],
+    grid_file: Path | None,
+    parameters: tuple,
+    out: Path | None,
+    workers: int | None,
+    scheduler: str | None,
+    cell_seconds: float | None,
+    retry_failed: bool,
+    dry_run: bool,
+) -> None:
+    """Run NOTEBOOK, an experiment's name or a file, once at every cell of a grid.
+
+    Each run is kept in the folder --out with its notebook; results.csv has a row for
+    each, index.html is the page to open. Stopped at any moment, the same command goes
+    on where it was. The exit code is 1 if runs failed, 2 if the sweep was refused.
+    """
+    from helpers import sweep as sweeping
+
+    try:
+        wanted = sweeping.plan(_notebook(notebook), _grid(grids, grid_file), _fixed(parameters))
+        refusals = sweeping.refused(wanted)
+        if refusals:
+            more = f"; and {len(refusals) - 1} more" if len(refusals) > 1 else ""
+            raise ValueError(f"nothing was started. {refusals[0]}{more}")
+        folder = sweeping.Folder(out or Path("runs") / wanted.name)
+        if dry_run:
+            for name, cell in wanted.cells().items():
+                row = folder.row(name, cell)
+                state = "to run" if row is None else "failed" if row["error"] else "finished"
+                click.echo(f"{state:8}  {_words(cell)}")
+            click.echo(f"{len(wanted.cells())} runs: {sweeping.tally(wanted, folder)}")
+            return
+        if workers and scheduler:
+            raise ValueError("--workers is for this machine; with --scheduler start them there")
+        result = sweeping.execute(
+            wanted,
+            folder,
+            workers=workers,
+            scheduler=scheduler,
+            cell_seconds=cell_seconds,
+            retry_failed=retry_failed,
+        )
+    except ValueError as error:
+        problem = click.ClickException(str(error))
+        problem.exit_code = 2
+        raise problem from error
+    except KeyboardInterrupt:
+        raise click.ClickException(
+            f"stopped: {sweeping.tally(wanted, folder)}; the same command goes on from here"
+        ) from None
+    click.echo(f"{result}: {folder.path / 'index.html'}")
+    sys.exit(bool(result.failed))
+
+
+@main.command()
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.argument("names", nargs=-1)
 def solutions(folder: Path, names: tuple[str, ...]) -> None:
@@ -126,6 +220,47 @@ def solutions(folder: Path, names: tuple[str, ...]) -> None:
 
     for line in publishing.solutions(folder, names):
         click.echo(line)
+
+
+def _notebook(name: str) -> Path:
+    """Return the notebook that a name or a file name means."""
+    from helpers import render
+
+    path = Path(name)
+    if path.suffix == ".ipynb":
+        if not path.is_file():
+            raise ValueError(f"there is no file {name}")
+        return path
+    (path,) = render.notebooks([name])
+    return path
+
+
+def _grid(grids: tuple[str, ...], grid_file: Path | None) -> dict[str, tuple]:
+    """Put the grid of the command line and that of the file together."""
+    from helpers import sweep
+
+    grid = sweep.read_grid(grid_file) if grid_file else {}
+    for text in grids:
+        name, equals, found = text.partition("=")
+        if not equals or not name.isidentifier():
+            raise ValueError(f"{text!r} is no part of a grid; write it like depth=5,10,20")
+        if name in grid:
+            raise ValueError(f"{name} is given twice; put all its values in one list")
+        try:
+            grid[name] = sweep.values(found)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from error
+    return grid
+
+
+def _fixed(parameters: tuple) -> dict[str, object]:
+    from helpers import sweep
+
+    return {name: sweep.literal(text) for name, text in parameters}
+
+
+def _words(cell: dict) -> str:
+    return ", ".join(f"{name}={value}" for name, value in cell.items()) or "the defaults"
 
 
 def _lab_command(folder: Path, first: str, options: "Iterable[str]") -> list[str]:
@@ -156,6 +291,8 @@ def _lab_environment(root: Path) -> dict[str, str]:
 
 def _set_parameters(notebook: "NotebookNode", lesson: str, parameters: tuple) -> None:
     """Add assignments to the parameters cell, so that cell numbers stay."""
+    from helpers.sweep import literal
+
     cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     nodes = [node for cell in cells for node in ast.walk(ast.parse(cell.source))]
     names = [node for node in nodes if isinstance(node, ast.Name)]
@@ -165,15 +302,7 @@ def _set_parameters(notebook: "NotebookNode", lesson: str, parameters: tuple) ->
             raise ValueError(
                 f"{lesson} has no parameter {name!r}; it has: {', '.join(known) or 'none'}"
             )
-        cells[0].source += f"\n{name} = {_literal(text)!r}"
-
-
-def _literal(text: str) -> object:
-    """Read a number, a truth value or a list; everything else is a string."""
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text
+        cells[0].source += f"\n{name} = {literal(text)!r}"
 
 
 def _verdict(result: "Run") -> str:

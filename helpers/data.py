@@ -73,6 +73,35 @@ class Split:
         )
 
 
+def preload() -> None:
+    """Read the files once, so that a process forked from this one need not.
+
+    No torch operation runs, as a fork after one may hang.
+    """
+    _digits()
+    _mnist()
+
+
+def load(name: str, seed: int = 0) -> Split:
+    """Return a data set by its name.
+
+    Args:
+        name: ``digits``, ``mnist`` or ``photographs``.
+        seed: Which part is kept for testing.
+
+    Raises:
+        ValueError: If there is no such data set.
+
+    Example:
+        >>> load("digits", seed=1)
+        handwritten digits: 1438 to learn from, 359 to test on, 64 features, 10 classes
+    """
+    sets = {"digits": digits, "mnist": mnist, "photographs": photographs}
+    if name not in sets:
+        raise ValueError(f"data_set must be one of {', '.join(sets)}, got {name!r}")
+    return sets[name](seed)
+
+
 @lru_cache(maxsize=8)
 def digits(seed: int = 0) -> Split:
     """Handwritten digits, 8 x 8 pixels, standardised pixel by pixel.
@@ -93,7 +122,7 @@ def digits(seed: int = 0) -> Split:
         >>> digits()
         handwritten digits: 1438 to learn from, 359 to test on, 64 features, 10 classes
     """
-    images, labels = load_digits(return_X_y=True)  # (1797, 64)
+    images, labels = _digits()
     order = np.random.default_rng(seed).permutation(len(labels))
     images, labels = images[order], labels[order]
     held_out = len(labels) // 5
@@ -111,6 +140,11 @@ def digits(seed: int = 0) -> Split:
         standardised(test),
         torch.tensor(labels[:held_out]),
     )
+
+
+@lru_cache(maxsize=1)
+def _digits() -> tuple[np.ndarray, np.ndarray]:
+    return load_digits(return_X_y=True)  # (1797, 64) and (1797,)
 
 
 @lru_cache(maxsize=4)

@@ -34,6 +34,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from nbformat import NotebookNode
 
 import helpers
+from helpers import files
 
 # The repository. The package is always installed editable, from its clone.
 ROOT = Path(helpers.__file__).resolve().parent.parent
@@ -269,7 +270,7 @@ def render(
             yield f"{path.stem}: FAILED, {problem}"
         else:
             _rendered(path).parent.mkdir(exist_ok=True)
-            changed = _write(_rendered(path), _serialised(run.notebook))
+            changed = files.write(_rendered(path), _serialised(run.notebook))
             yield f"{path.stem}: {'rendered' if changed else 'unchanged'} in {run.seconds:.1f} s"
     if failed:
         raise ValueError(f"not rendered: {', '.join(failed)}; these notebooks are as they were")
@@ -299,7 +300,7 @@ def readme_pictures() -> Iterator[str]:
                 f"README.md shows {name}, but no lesson has a figure with its alt text"
             )
         (ROOT / name).parent.mkdir(exist_ok=True)
-        if _write(ROOT / name, base64.b64decode(drawn[alt])):
+        if files.write(ROOT / name, base64.b64decode(drawn[alt])):
             yield f"{name}: taken from its lesson"
 
 
@@ -336,7 +337,7 @@ def solutions(folder: Path, names: Iterable[str] = (), workers: int | None = Non
             continue
         run.notebook.metadata["course"] = {"worked": _fingerprint(_serialised(run.notebook))}
         folder.mkdir(parents=True, exist_ok=True)
-        _write(folder / f"{path.stem}.ipynb", _serialised(run.notebook))
+        files.write(folder / f"{path.stem}.ipynb", _serialised(run.notebook))
         yield f"{path.stem}: worked version written after {run.seconds:.1f} s"
     if failed:
         raise ValueError(f"not written: {', '.join(failed)}")
@@ -374,7 +375,7 @@ def learner_copy(folder: Path) -> list[str]:
         if line := _hand_out(notebook, folder / place, record):
             done.append(f"{place.name}/{line}" if place.name else line)
     text = json.dumps(manifest, indent=1, sort_keys=True) + "\n"
-    _write(folder / ".course.json", text.encode())
+    files.write(folder / ".course.json", text.encode())
     return done
 
 
@@ -683,19 +684,6 @@ def _serialised(notebook: NotebookNode) -> bytes:
     return (nbformat.writes(notebook).rstrip("\n") + "\n").encode()
 
 
-def _write(path: Path, content: bytes) -> bool:
-    """Put the content in place in one step; say whether anything changed."""
-    if path.exists() and path.read_bytes() == content:
-        return False
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        draft.write_bytes(content)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
-    return True
-
-
 def _why_stale(view: NotebookNode, source: Path) -> str:
     """Say in what the rendered notebook differs from its source, or nothing."""
     target = _rendered(source)
@@ -779,7 +767,7 @@ def _hand_out(lesson: Path, folder: Path, record: dict) -> str:
         target = _free_place(target, new, record)
         line = f"{lesson.name}: kept as you changed it; the new version is {target.name}"
     if line:
-        _write(target, content)
+        files.write(target, content)
     record["files"][target.name] = new
     record["offered"] = sorted({*record["offered"], new["cells"]})
     return line

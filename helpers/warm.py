@@ -1,0 +1,103 @@
+"""Start a process in milliseconds: fork it from one that has imported everything.
+
+The one home of warm starting. A server process imports ``helpers.preload`` once
+(torch and its optimizers, matplotlib, IPython, the data) and runs nothing; each run
+is a fresh process forked from it, which no earlier run has touched. The server is
+the standard library's ``multiprocessing`` fork server; it starts with the first run
+and ends with the process that started it.
+"""
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+
+_PRELOAD = "helpers.preload"
+
+
+def available() -> bool:
+    """Whether processes can be forked safely here: on Linux.
+
+    On macOS forking is there, but the system's own libraries may crash after it; on
+    Windows there is none.
+    """
+    return sys.platform == "linux"
+
+
+@contextmanager
+def running(work: Callable[..., None], *args: object) -> Iterator[tuple[BaseProcess, Connection]]:
+    """Run a function in a fresh process forked from the warm one.
+
+    It finds the caller's environment variables and working directory, a random state
+    of its own, and everything of ``helpers.preload`` imported. It does not hear
+    Ctrl-C, and ends when the caller's process ends, however that happens. Like every
+    process that ``multiprocessing`` starts, it imports the caller's main script, so
+    a script must keep its work under ``if __name__ == "__main__":``.
+
+    Args:
+        work: A function at the top of a module; called with a connection and ``args``.
+        *args: What else it needs; pickled.
+
+    Yields:
+        The process, and this end of a two-way connection to it. What is still running
+        at the end of the block is killed.
+
+    Raises:
+        RuntimeError: If this machine cannot fork.
+
+    Example:
+        >>> with running(_echo) as (process, connection):
+        ...     connection.send_bytes(b"hello")
+        ...     connection.recv_bytes()
+        b'hello'
+    """
+    if not available():
+        raise RuntimeError("warm processes need Linux; start an ordinary process instead")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([_PRELOAD])
+    # A worker of Dask is a daemon, whose children multiprocessing forbids, as nobody would end
+    # them. Ours end by themselves.
+    multiprocessing.current_process().daemon = False
+    here, there = context.Pipe()
+    process = context.Process(target=_begin, args=(there, dict(os.environ), work, args))
+    with here:
+        process.start()
+        there.close()
+        try:
+            yield process, here
+        finally:
+            process.kill()
+            process.join()
+            process.close()
+
+
+def _begin(
+    connection: Connection, environment: dict[str, str], work: Callable[..., None], args: tuple
+) -> None:
+    """Make the forked process its own, then work."""
+    import numpy as np
+    import torch
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    os.environ.clear()
+    os.environ.update(environment)
+    np.random.seed()
+    torch.seed()  # Python's own generator seeds itself anew at every fork
+    work(connection, *args)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _echo(connection: Connection) -> None:
+    connection.send_bytes(connection.recv_bytes())
