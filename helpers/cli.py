@@ -177,11 +177,11 @@ def sweep(
 
     try:
         wanted = sweeping.plan(_notebook(notebook), _grid(grids, grid_file), _fixed(parameters))
-        refusals = sweeping.refused(wanted)
+        folder = sweeping.Folder(out or Path("runs") / wanted.name)
+        refusals = sweeping.refused(wanted, sweeping.due(wanted, folder, retry_failed))
         if refusals:
             more = f"; and {len(refusals) - 1} more" if len(refusals) > 1 else ""
             raise ValueError(f"nothing was started. {refusals[0]}{more}")
-        folder = sweeping.Folder(out or Path("runs") / wanted.name)
         if dry_run:
             for name, cell in wanted.cells().items():
                 row = folder.row(name, cell)

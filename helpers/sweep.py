@@ -14,13 +14,16 @@ import json
 import logging
 import os
 import re
+import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 from importlib import metadata
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -67,8 +70,8 @@ class Plan:
         """Return the parameters of every run by the run's name, the last name fastest."""
         return {
             self._called(dict(zip(self.grid, values, strict=True))): {
-                **self.fixed,
                 **dict(zip(self.grid, values, strict=True)),
+                **self.fixed,
             }
             for values in itertools.product(*self.grid.values())
         }
@@ -232,7 +235,7 @@ def _defaults(notebook: nbformat.NotebookNode) -> dict[str, object]:
     return found
 
 
-def refused(wanted: Plan) -> list[str]:
+def refused(wanted: Plan, names: Sequence[str]) -> list[str]:
     """Say what the notebook itself refuses, without running it.
 
     In a process of its own the cells up to the parameters are executed, and then, for
@@ -240,6 +243,7 @@ def refused(wanted: Plan) -> list[str]:
 
     Args:
         wanted: What to run.
+        names: Which of its runs to look at.
 
     Returns:
         One sentence for each run that would be refused; empty for a notebook that has
@@ -251,13 +255,13 @@ def refused(wanted: Plan) -> list[str]:
         if cell.cell_type == "code"
     ]
     places = [n for n, cell in enumerate(code) if "parameters" in cell.metadata.get("tags", [])]
-    if not places or places[0] + 1 >= len(code):
+    if not names or not places or places[0] + 1 >= len(code):
         return []
     before = [cell.source for cell in code[: places[0] + 1]]
     check = code[places[0] + 1].source
     if "validation()" not in check:
         return []
-    cells = list(wanted.cells().values())
+    cells = [cell for name, cell in wanted.cells().items() if name in set(names)]
     if not warm.available():
         return list(_refusals(before, check, cells))
     with warm.running(_send_refusals, before, check, cells) as (_, connection):
@@ -298,6 +302,7 @@ def run(content: str, parameters: Mapping[str, object], cell_seconds: float | No
         ``notebook`` (its text after the run), ``results`` (what it recorded),
         ``error`` (one sentence, empty if all went well), ``seconds``, ``versions``.
     """
+    _warm_up()
     start = time.perf_counter()
     notebook, error = _executed(content, parameters, cell_seconds)
     if error.startswith("ProcessEnded"):  # killed from outside, perhaps: once more
@@ -313,6 +318,18 @@ def run(content: str, parameters: Mapping[str, object], cell_seconds: float | No
     }
 
 
+@cache
+def _warm_up() -> None:
+    """Start this process's server, so that the first run is not charged for it."""
+    if warm.available():
+        with warm.running(_nothing):
+            pass
+
+
+def _nothing(connection: Connection) -> None:
+    pass
+
+
 def _executed(
     content: str, parameters: Mapping[str, object], cell_seconds: float | None
 ) -> tuple[nbformat.NotebookNode, str]:
@@ -323,7 +340,7 @@ def _executed(
         target = Path(folder) / "run.ipynb"
         error = ""
         try:
-            papermill.execute_notebook(
+            notebook = papermill.execute_notebook(
                 nbformat.reads(content, as_version=4),
                 target,
                 dict(parameters),
@@ -337,7 +354,7 @@ def _executed(
         except papermill.PapermillExecutionError as failure:
             kind = "" if failure.ename in ("ClaimError", "ParameterError") else f"{failure.ename}: "
             error = f"{kind}{failure.evalue}".split("\n")[0].rstrip(": ")
-        notebook = nbformat.read(target, as_version=4)
+            notebook = nbformat.read(target, as_version=4)
     for key in ("input_path", "output_path"):  # a folder that is gone
         notebook.metadata.papermill.pop(key, None)
     return notebook, error
@@ -361,13 +378,14 @@ def cluster(workers: int | None, scheduler: str | None) -> Iterator["Client"]:
     from distributed import Client, LocalCluster
 
     if scheduler is None:
-        local = LocalCluster(
-            n_workers=workers or _processors(),
-            threads_per_worker=1,
-            dashboard_address=None,
-            memory_limit=0,  # the memory is that of the runs, which are other processes
-            silence_logs=logging.CRITICAL,
-        )
+        with _deaf_to_ctrl_c():  # they are ended in order
+            local = LocalCluster(
+                n_workers=workers or _processors(),
+                threads_per_worker=1,
+                dashboard_address=":0",
+                memory_limit=0,  # the memory is that of the runs, which are other processes
+                silence_logs=logging.CRITICAL,
+            )
         with local, Client(local) as client:
             yield client
         return
@@ -385,6 +403,19 @@ def cluster(workers: int | None, scheduler: str | None) -> Iterator["Client"]:
             ) from error
         _check_versions(client, scheduler)
         yield client
+
+
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """Let the processes that are started in the block ignore Ctrl-C."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def versions() -> dict[str, str]:
@@ -561,6 +592,18 @@ def tally(wanted: Plan, folder: Folder) -> Tally:
     return Tally(len(rows) - failed - missing, failed, missing)
 
 
+def due(wanted: Plan, folder: Folder, retry_failed: bool = False) -> list[str]:
+    """Return the names of the runs that are still to do.
+
+    Args:
+        wanted: What to run.
+        folder: Where runs are kept.
+        retry_failed: Whether those that failed are to be run again.
+    """
+    rows = {name: folder.row(name, cell) for name, cell in wanted.cells().items()}
+    return [name for name, row in rows.items() if row is None or (retry_failed and row["error"])]
+
+
 def execute(
     wanted: Plan,
     folder: Folder,
@@ -590,17 +633,16 @@ def execute(
     folder.prepare(wanted)
     with files.held(folder.path):
         cells = wanted.cells()
-        rows = {name: folder.row(name, cell) for name, cell in cells.items()}
-        due = [name for name, row in rows.items() if row is None or (retry_failed and row["error"])]
-        failed = sum(bool(row and row["error"]) for name, row in rows.items() if name not in due)
+        names = due(wanted, folder, retry_failed)
+        failed = 0 if retry_failed else tally(wanted, folder).failed
         try:
-            if due:
+            if names:
                 with (
-                    cluster(workers and min(workers, len(due)), scheduler) as client,
-                    _bar(len(cells), len(cells) - len(due)) as bar,
+                    cluster(workers and min(workers, len(names)), scheduler) as client,
+                    _bar(len(cells), len(cells) - len(names)) as bar,
                 ):
                     bar.set_postfix(failed=failed)
-                    for name, outcome in outcomes(client, wanted, due, cell_seconds):
+                    for name, outcome in outcomes(client, wanted, names, cell_seconds):
                         folder.store(name, cells[name], outcome)
                         failed += bool(outcome["error"])
                         bar.set_postfix(failed=failed, refresh=False)

@@ -129,11 +129,11 @@ def test_nobody_draws_the_same_random_numbers():
 
 
 def test_environment_and_folder_are_those_of_the_caller(tmp_path, monkeypatch):
-    look = "import os\nos.environ.get('COLOUR'), os.getcwd()"
-    assert seen(execute(look, cwd=tmp_path)) == f"(None, {str(tmp_path)!r})"
+    look = "import os\nprint(os.environ.get('COLOUR'), os.getcwd())"
+    assert execute(look, cwd=tmp_path).cells[0].outputs[0].text == f"None {tmp_path}\n"
     monkeypatch.setenv("COLOUR", "red")
     monkeypatch.chdir(tmp_path)
-    assert seen(execute(look)) == f"('red', {str(tmp_path)!r})"
+    assert execute(look).cells[0].outputs[0].text == f"red {tmp_path}\n"
 
 
 @pytest.mark.parametrize(
