@@ -798,13 +798,9 @@ class _Watcher:
             alike.setdefault((weight.shape, weight.dtype, weight.device), []).append(i)
         order = np.argsort([i for group in alike.values() for i in group])
         self.log = Log(tuple(layers.values()), tuple(self.activations.values()), order)
-        self.before: list[Tensor] = []  # one stack (G, ...) for the weights of one shape
+        self.groups, self.order = list(alike.values()), order
         if "updates" in self.parts:
-            self.before = [
-                torch.stack([self.weights[i].detach() for i in group]) for group in alike.values()
-            ]
-            places = [place for stack in self.before for place in stack]
-            self.copies = [places[i] for i in order]  # the same memory, one a weight
+            self.make_room()
         self.step = 0
         self.position = {module: i for i, module in enumerate(self.activations)}
         channels, self.channels = False, {}  # whether the units stand in dimension 1
@@ -832,6 +828,15 @@ class _Watcher:
         self.recording = False
         self.extreme = False
         self.listen()
+
+    def make_room(self) -> None:
+        """Take memory for a copy of the weights, on their device."""
+        # One stack (G, ...) for the weights of one shape; and the same memory, one a weight.
+        self.before = [
+            torch.stack([self.weights[i].detach() for i in group]) for group in self.groups
+        ]
+        places = [place for stack in self.before for place in stack]
+        self.copies = [places[i] for i in self.order]
 
     def listen(self) -> None:
         """Keep what activation modules read or return, if the next step counts.
@@ -872,6 +877,8 @@ class _Watcher:
             self.log._activity.append(self.activity())
             self.heard.clear()
         if "updates" in self.parts:
+            if self.copies[0].device != self.weights[0].device:  # ``train.fit`` moved the model
+                self.make_room()
             torch._foreach_copy_(self.copies, self.weights)
             self.log._sizes.append([_row_norms(stack.flatten(1)) for stack in self.before])
 
@@ -900,7 +907,8 @@ class _Watcher:
         """Mean, standard deviation, saturated and dead share, (4, G) for columns of one kind."""
         alike: dict[object, list[nn.Module]] = {}
         for module, heard in self.heard.items():
-            alike.setdefault((self.kinds[module], heard.shape, heard.dtype), []).append(module)
+            kind = (self.kinds[module], heard.shape, heard.dtype, heard.device)
+            alike.setdefault(kind, []).append(module)
         found = []
         for kind, modules in alike.items():
             heard = [self.heard[module] for module in modules]

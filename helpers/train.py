@@ -8,7 +8,9 @@ import itertools
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -30,6 +32,103 @@ def use_one_thread() -> None:
     the only place where the course touches a setting of the process.
     """
     torch.set_num_threads(1)
+
+
+def device(name: str | torch.device = "auto") -> torch.device:
+    """Find the device to train on.
+
+    Args:
+        name: ``auto`` is a GPU if there is one, and else the CPU; or a device by
+            its name in PyTorch, such as ``cpu`` or ``cuda:1``.
+
+    Returns:
+        The device, with its number if it has one.
+
+    Raises:
+        TypeError: If it is neither a name nor a device.
+        ValueError: If the name is not known, or nothing can be computed there.
+
+    Example:
+        >>> device("cpu")
+        device(type='cpu')
+    """
+    if not isinstance(name, (str, torch.device)):
+        raise TypeError(f"device must be a name such as 'cpu', or a torch.device, got {name!r}")
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        place = torch.device(name)
+    except RuntimeError:
+        raise ValueError(f"device {name!r} is not known; choose 'auto', 'cpu' or 'cuda'") from None
+    try:
+        zero = torch.zeros(1, device=place)
+        zero.item()
+    except (RuntimeError, AssertionError, ImportError) as error:  # torch raises all three
+        raise ValueError(
+            f"device {str(place)!r} cannot compute on this machine; choose device='auto', "
+            "which takes what is there"
+        ) from error
+    return zero.device
+
+
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "sgd": torch.optim.SGD,
+    "momentum": partial(torch.optim.SGD, momentum=0.9, fused=True),
+    "rmsprop": torch.optim.RMSprop,
+    "adam": partial(torch.optim.Adam, fused=True),
+    "adamw": partial(torch.optim.AdamW, fused=True),
+}
+"""What makes each optimizer, called with parameters and ``lr``.
+
+``fused`` is the same rule in one pass over the numbers: to rounding the same result, and
+for Adam a training step takes about two thirds of the time (``benchmarks/bench_fit_many.py``).
+"""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained; everything but the network and the data.
+
+    Called with parameters it makes the optimizer, so ``fit_many`` takes it as it is.
+
+    Args:
+        optimizer: A key of ``OPTIMIZERS``; ``momentum`` is SGD with momentum 0.9.
+        rate: Learning rate.
+        steps: Number of optimizer steps T.
+        batch_size: Samples B a step.
+
+    Raises:
+        TypeError: If a field has the wrong type.
+        ValueError: If a field has an impossible value; the sentence names it.
+
+    Example:
+        >>> recipe = Recipe("sgd", rate=0.1)
+        >>> print(recipe)
+        sgd, rate 0.1, 300 steps of 64
+        >>> sgd = recipe(nn.Linear(2, 1).parameters())
+        >>> sgd.param_groups[0]["lr"]
+        0.1
+    """
+
+    optimizer: str = "adam"
+    rate: float = 1e-3
+    steps: int = 300
+    batch_size: int = 64
+
+    def __post_init__(self) -> None:
+        models._choice("optimizer", self.optimizer, tuple(OPTIMIZERS))
+        check_number("rate", self.rate, positive=False)
+        check_whole("steps", self.steps, least=0)
+        check_whole("batch_size", self.batch_size, least=1)
+
+    def __call__(self, parameters: Iterable) -> torch.optim.Optimizer:
+        """Make the optimizer of parameters, or of parameter groups."""
+        return OPTIMIZERS[self.optimizer](parameters, lr=self.rate)
+
+    def __str__(self) -> str:
+        return f"{self.optimizer}, rate {self.rate:g}, {self.steps} steps of {self.batch_size}"
+
+    _repr_html_ = Setting._repr_html_  # a table of the fields, whatever they are
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,13 +208,15 @@ def fit(
     batch_size: int = 64,
     seed: int = 0,
     loss_fn: Callable[[Tensor, Tensor], Tensor] = functional.cross_entropy,
+    device: str | torch.device = "auto",
     progress: bool = True,
 ) -> History:
     """Train a model in place, and say how it went.
 
     Batches are drawn without replacement, epoch after epoch, from a generator of
     its own. When the loss is no longer finite the run stops before that step is
-    taken; the weights stay as they are then.
+    taken; the weights stay as they are then. A model that is trained on another
+    device comes back to its own, with the optimizer's state, also after an error.
 
     Args:
         model: Maps (B, D) to (B, C).
@@ -124,16 +225,20 @@ def fit(
         steps: Number of optimizer steps T.
         batch_size: Samples B a step.
         seed: Which order of the batches.
-        loss_fn: Maps (outputs, targets) to a scalar.
+        loss_fn: Maps (outputs, targets) to a scalar; a module goes where the model goes.
+        device: Where to train, as in ``device``; the batches are the same everywhere.
+            Under ``auto`` a model from ``models.fused`` trains on the CPU.
         progress: Whether to show a bar; ``TQDM_DISABLE=1`` hides it everywhere.
 
     Returns:
         The history.
 
     Raises:
-        TypeError: If ``steps``, ``batch_size`` or ``seed`` is no whole number.
+        TypeError: If ``steps``, ``batch_size`` or ``seed`` is no whole number, or
+            ``device`` no name.
         ValueError: If ``steps`` is negative, ``batch_size`` does not fit the data,
-            or the optimizer moves no parameter of the model.
+            the optimizer moves no parameter of the model, or ``device`` is not there
+            or not for this model.
 
     Example:
         >>> from helpers import data
@@ -151,24 +256,28 @@ def fit(
             "optimizer must hold the model's parameters, and it holds none of them: "
             "make a new one from model.parameters()"
         )
+    place = _place(device, model)
+    split = _there(split, place)
+    moving = nn.ModuleList([part for part in (model, loss_fn) if isinstance(part, nn.Module)])
     losses: list[float] = []
     stopped = None
-    batches = _batches(len(split.train_targets), batch_size, seed)
-    for step, chosen in zip(_steps(steps, progress), batches, strict=False):
-        optimizer.zero_grad()
-        loss = loss_fn(model(split.train_inputs[chosen]), split.train_targets[chosen])
-        losses.append(loss.item())
-        if not math.isfinite(losses[-1]):
-            stopped = _stopped(step, losses[-1])
-            break
-        loss.backward()
-        optimizer.step()
-    return History(
-        np.array(losses),
-        accuracy(model, split.train_inputs, split.train_targets),
-        accuracy(model, split.test_inputs, split.test_targets),
-        stopped,
-    )
+    batches = _batches(len(split.train_targets), batch_size, seed, place)
+    with _at(place, moving, optimizer):
+        for step, chosen in zip(_steps(steps, progress), batches, strict=False):
+            optimizer.zero_grad()
+            loss = loss_fn(model(split.train_inputs[chosen]), split.train_targets[chosen])
+            losses.append(loss.item())
+            if not math.isfinite(losses[-1]):
+                stopped = _stopped(step, losses[-1])
+                break
+            loss.backward()
+            optimizer.step()
+        return History(
+            np.array(losses),
+            accuracy(model, split.train_inputs, split.train_targets),
+            accuracy(model, split.test_inputs, split.test_targets),
+            stopped,
+        )
 
 
 def fit_many(
@@ -180,6 +289,7 @@ def fit_many(
     batch_size: int = 64,
     seeds: int | Sequence[int] = 0,
     rates: Sequence[float] | None = None,
+    device: str | torch.device = "auto",
     progress: bool = True,
 ) -> tuple[History, ...]:
     """Train K networks of one shape side by side, as one computation.
@@ -194,15 +304,17 @@ def fit_many(
         settings: What to build: equal depth, width and activation, no norm and no
             skips; the initialisation may differ.
         split: What to learn from and to test on.
-        optimizer: Makes the optimizer from a list of parameters. It must move each
-            number by itself, as SGD, RMSprop and Adam do, for one parameter here
-            holds the same layers of all the networks.
+        optimizer: Makes the optimizer from a list of parameters, as a ``Recipe`` does.
+            It must move each number by itself, as SGD, RMSprop and Adam do, for one
+            parameter here holds the same layers of all the networks.
         steps: Number of optimizer steps T.
         batch_size: Samples B a step, for each network.
         seeds: Which draw of the weights and which order of the batches: one seed
             for all, or one for each setting.
         rates: Learning rate of each network, in place of the optimizer's own; the
             optimizer is then made from parameter groups, one for each rate.
+        device: Where to train, as in ``device``; the networks and their batches are
+            the same everywhere.
         progress: Whether to show a bar; ``TQDM_DISABLE=1`` hides it everywhere.
 
     Returns:
@@ -212,7 +324,8 @@ def fit_many(
         TypeError: If an argument has the wrong type.
         ValueError: If there are no settings, they differ in shape, have norms,
             skips or an activation that learns, ``seeds`` or ``rates`` has another
-            length, a number is impossible, or the optimizer moves no parameter.
+            length, a number is impossible, the optimizer moves no parameter, or
+            ``device`` is not there.
 
     Example:
         >>> from helpers import data
@@ -237,6 +350,8 @@ def fit_many(
         rates = _one_each("rates", rates, len(settings))
         for rate in rates:
             check_number("rates", rate, positive=False)
+    place = _place(device)
+    split = _there(split, place)
 
     # Networks of one rate share their parameters; `order` lists them as they are stacked.
     alike: dict[float | None, list[int]] = {}
@@ -248,7 +363,8 @@ def fit_many(
             [
                 models.build(settings[network], split.features, split.classes, seeds[network])
                 for network in group
-            ]
+            ],
+            place,
         )
         for group in alike.values()
     ]
@@ -267,7 +383,8 @@ def fit_many(
         parts = (split.train_inputs, split.train_targets), (split.test_inputs, split.test_targets)
         return np.stack([_accuracies(chosen, activation, *part) for part in parts])
 
-    orders = {seed: _batches(len(split.train_targets), batch_size, seed) for seed in seeds}
+    available = len(split.train_targets)
+    orders = {seed: _batches(available, batch_size, seed, place) for seed in seeds}
     which = [list(orders).index(seeds[network]) for network in order]
     losses: list[np.ndarray] = []  # of each step, (K,)
     taken = np.full(len(order), steps)  # losses that a network writes down
@@ -283,7 +400,7 @@ def fit_many(
         outputs = _outputs(weights(), activation, inputs)  # (K, B, C)
         # Classes before batch: torch's softmax is slow along a short last axis.
         loss = functional.cross_entropy(outputs.mT, targets, reduction="none").mean(dim=1)  # (K,)
-        losses.append(loss.detach().double().numpy())
+        losses.append(loss.detach().double().cpu().numpy())
         ended = running & ~np.isfinite(losses[-1])
         if ended.any():  # their rows of the stacks go on, and nobody looks at them again
             final[:, ended] = accuracies(ended)
@@ -367,13 +484,17 @@ def _mover(
     return mover
 
 
-def _stacks(networks: list[nn.Sequential]) -> list[nn.Parameter]:
-    """Stack plain networks: for each run of equal layers one weight and one bias.
+# Few parameters are cheap for an optimizer, but its temporary copies of very large ones are
+# fresh memory in every step, and the first touch of a page costs more than the arithmetic.
+_LAYERS_A_STACK = 16
 
-    Few large parameters are cheap for an optimizer.
+
+def _stacks(networks: list[nn.Sequential], place: torch.device) -> list[nn.Parameter]:
+    """Stack plain networks: for each run of equal layers one weight and one bias.
 
     Args:
         networks: K networks of one shape, without norms and skips.
+        place: Where the stacks shall be.
 
     Returns:
         Weight, bias, weight, bias and so on from input to output, of shapes
@@ -383,11 +504,13 @@ def _stacks(networks: list[nn.Sequential]) -> list[nn.Parameter]:
     parameters = []
     for _, equal in itertools.groupby(layers, key=lambda layer: layer[0].weight.shape):
         run = list(equal)
-        for name in ("weight", "bias"):
-            stack = torch.stack(
-                [torch.stack([getattr(one, name).detach() for one in layer]) for layer in run]
-            )
-            parameters.append(nn.Parameter(stack if name == "weight" else stack.unsqueeze(2)))
+        for start in range(0, len(run), _LAYERS_A_STACK):
+            part = run[start : start + _LAYERS_A_STACK]
+            for name in ("weight", "bias"):
+                stack = torch.stack(
+                    [torch.stack([getattr(one, name).detach() for one in layer]) for layer in part]
+                ).to(place)
+                parameters.append(nn.Parameter(stack if name == "weight" else stack.unsqueeze(2)))
     return parameters
 
 
@@ -413,7 +536,7 @@ def _accuracies(
     outputs = [
         _outputs(weights, activation, part.expand(networks, -1, -1)) for part in inputs.split(256)
     ]
-    return _right(torch.cat(outputs, dim=1), targets).numpy()
+    return _right(torch.cat(outputs, dim=1), targets).cpu().numpy()
 
 
 def _check_run(split: Split, steps: int, batch_size: int) -> None:
@@ -424,13 +547,75 @@ def _check_run(split: Split, steps: int, batch_size: int) -> None:
         raise ValueError(f"batch_size must be between 1 and {available}, got {batch_size}")
 
 
-def _batches(available: int, batch_size: int, seed: int) -> Iterator[Tensor]:
-    """Yield the places (B,) of batch after batch, without replacement in an epoch."""
+def _place(name: str | torch.device, *parts: nn.Module) -> torch.device:
+    """Find the device to train these modules on."""
+    place = device(name)
+    tied = any(isinstance(module, models.Stack) for part in parts for module in part.modules())
+    if not tied or place.type == "cpu":
+        return place
+    if name != "auto":
+        raise ValueError(
+            "device must be 'cpu' or 'auto' for a model from models.fused, which computes on "
+            f"the CPU alone, got {str(name)!r}"
+        )
+    return torch.device("cpu")
+
+
+def _there(split: Split, place: torch.device) -> Split:
+    """Return the same data on a device; the very same split if they are there already."""
+    names = ("train_inputs", "train_targets", "test_inputs", "test_targets")
+    tensors = {name: getattr(split, name) for name in names}
+    if all(tensor.device == place for tensor in tensors.values()):
+        return split
+    return replace(split, **{name: tensor.to(place) for name, tensor in tensors.items()})
+
+
+@contextmanager
+def _at(place: torch.device, model: nn.Module, optimizer: torch.optim.Optimizer) -> Iterator[None]:
+    """Have a model and the state of its optimizer on a device while the block runs.
+
+    On the way back the weights go into the memory that they came from: whoever
+    holds a view of them sees them trained, as if they had never been away.
+    """
+    devices = {tensor.device for tensor in itertools.chain(model.parameters(), model.buffers())}
+    if devices == {place}:
+        yield
+        return
+    if len(devices) > 1:
+        raise ValueError(
+            "model must lie on one device, and it lies on "
+            f"{' and '.join(sorted(map(str, devices)))}: move it with model.to('cpu')"
+        )
+    (home,) = devices
+    kept = [parameter.data for parameter in model.parameters()]
+    try:
+        model.to(place)
+        _follow(optimizer)
+        yield
+    finally:
+        model.to(home)
+        for parameter, memory in zip(model.parameters(), kept, strict=True):
+            parameter.data = memory.copy_(parameter.data)
+        _follow(optimizer)
+
+
+def _follow(optimizer: torch.optim.Optimizer) -> None:
+    """Move the state of an optimizer to where its parameters are."""
+    groups = optimizer.param_groups
+    optimizer.load_state_dict(optimizer.state_dict())  # knows what has to stay on the CPU
+    optimizer.param_groups = groups  # not copies: somebody may hold them to change a rate
+
+
+def _batches(available: int, batch_size: int, seed: int, place: torch.device) -> Iterator[Tensor]:
+    """Yield the places (B,) of batch after batch, without replacement in an epoch.
+
+    They are drawn on the CPU, so that they are the same for every device.
+    """
     generator = torch.Generator().manual_seed(seed)
-    order = torch.empty(0, dtype=torch.long)
+    order = torch.empty(0, dtype=torch.long, device=place)
     while True:
         if len(order) < batch_size:
-            order = torch.randperm(available, generator=generator)
+            order = torch.randperm(available, generator=generator).to(place)
         chosen, order = order[:batch_size], order[batch_size:]
         yield chosen
 

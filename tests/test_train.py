@@ -10,8 +10,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from helpers import data, models, train
+from helpers import data, models, probe, train
 from helpers.models import Setting
+
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU on this machine")
 
 
 @pytest.fixture
@@ -478,6 +480,266 @@ def test_an_optimizer_that_is_made_already_is_refused(split):
     made = torch.optim.SGD(network(split).parameters(), lr=0.1)
     with pytest.raises(TypeError, match=r"must be a function that makes one, .* got SGD$"):
         fit_many(settings(), split, made)
+
+
+# -- Recipes -----------------------------------------------------------------------------
+
+BY_HAND = {
+    "sgd": torch.optim.SGD,
+    "momentum": partial(torch.optim.SGD, momentum=0.9),
+    "rmsprop": torch.optim.RMSprop,
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+}
+
+
+@pytest.mark.parametrize("name", BY_HAND)
+def test_a_recipe_makes_the_optimizer_of_its_name(doubles, name):
+    """Against PyTorch's own class, in its plain loop over the parameters."""
+    assert list(train.OPTIMIZERS) == list(BY_HAND)
+    runs = {}
+    for maker in (train.Recipe(name, rate=0.02), partial(BY_HAND[name], lr=0.02, foreach=False)):
+        model = network(doubles)
+        losses = train.fit(model, doubles, maker(model.parameters()), steps=40, progress=False)
+        runs[maker] = losses.losses
+    made, expected = runs.values()
+    assert made == pytest.approx(expected, rel=1e-9)
+    other = fit(network(doubles), doubles, steps=40, lr=0.3).losses
+    assert other[1:] != pytest.approx(expected[1:], rel=1e-3)
+
+
+@pytest.mark.parametrize("rates", [None, [0.01, 0.02, 0.01, 0.0, 0.02]])
+def test_many_networks_train_by_a_recipe(doubles, rates):
+    recipe = train.Recipe("adam", rate=0.01, steps=30, batch_size=50)
+    arguments = {"steps": recipe.steps, "batch_size": recipe.batch_size, "rates": rates}
+    plain = OPTIMIZERS["adam"]
+    expected = one_by_one(settings(), doubles, plain, seeds=[0] * 5, **arguments)
+    assert_equal(fit_many(settings(), doubles, recipe, **arguments), expected)
+
+
+def test_a_recipe_prints_shows_and_compares():
+    recipe = train.Recipe(rate=1e-3)
+    assert str(recipe) == "adam, rate 0.001, 300 steps of 64"
+    assert recipe == train.Recipe("adam", 0.001, 300, 64)
+    assert len({recipe, train.Recipe(), train.Recipe("sgd")}) == 2
+    shown = train.Recipe("sgd", rate=0.1)._repr_html_()
+    assert shown.startswith(
+        "<table><tr><th>optimizer</th><td>sgd</td></tr><tr><th>rate</th><td>0.1"
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "error", "sentence"),
+    [
+        ({"optimizer": "Adan"}, ValueError, "optimizer 'Adan' is not known; did you mean 'adam'?"),
+        (
+            {"optimizer": "lion"},
+            ValueError,
+            "optimizer 'lion' is not known; choose from sgd, momentum, rmsprop, adam, adamw",
+        ),
+        (
+            {"optimizer": torch.optim.SGD},
+            TypeError,
+            f"optimizer must be a name such as 'sgd', got {torch.optim.SGD!r}",
+        ),
+        ({"rate": -1}, ValueError, "rate must be finite and zero or positive, got -1"),
+        ({"rate": "0.1"}, TypeError, "rate must be a number, got '0.1'"),
+        ({"steps": -1}, ValueError, "steps must be at least 0, got -1"),
+        ({"steps": 1e3}, TypeError, "steps must be a whole number, got 1000.0"),
+        ({"batch_size": 0}, ValueError, "batch_size must be at least 1, got 0"),
+    ],
+)
+def test_nonsense_in_a_recipe_is_refused_in_one_sentence(fields, error, sentence):
+    with pytest.raises(error) as caught:
+        train.Recipe(**fields)
+    assert str(caught.value) == sentence
+
+
+# -- Devices -----------------------------------------------------------------------------
+
+
+def test_auto_is_the_gpu_if_there_is_one():
+    expected = "cuda" if torch.cuda.is_available() else "cpu"
+    assert train.device().type == train.device("auto").type == expected
+    for same in ("cpu", "cpu:0", torch.device("cpu")):
+        assert train.device(same) == torch.device("cpu")
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "sentence"),
+    [
+        ("gpu", ValueError, "device 'gpu' is not known; choose 'auto', 'cpu' or 'cuda'"),
+        ("", ValueError, "device '' is not known; choose 'auto', 'cpu' or 'cuda'"),
+        (0, TypeError, "device must be a name such as 'cpu', or a torch.device, got 0"),
+        (None, TypeError, "device must be a name such as 'cpu', or a torch.device, got None"),
+        *(
+            (
+                absent,
+                ValueError,
+                f"device '{absent}' cannot compute on this machine; choose device='auto', which "
+                "takes what is there",
+            )
+            for absent in ("cuda:99", torch.device("cuda:99"), "meta", "xla")
+        ),
+    ],
+)
+def test_a_device_that_is_not_there_is_refused_in_one_sentence(split, name, error, sentence):
+    model = network(split)
+    before = weights(model)
+    for wrong in (
+        lambda: train.device(name),
+        lambda: fit(model, split, device=name),
+        lambda: fit_many(settings(), split, device=name),
+    ):
+        with pytest.raises(error) as caught:
+            wrong()
+        assert str(caught.value) == sentence
+    assert torch.equal(weights(model), before)
+
+
+def test_on_the_device_of_the_model_nothing_is_moved(split, monkeypatch):
+    """Not even asked: moving for nothing would cost time and make copies."""
+    monkeypatch.setattr(nn.Module, "to", None)
+    monkeypatch.setattr(torch.optim.Optimizer, "load_state_dict", None)
+    assert train._there(split, torch.device("cpu")) is split
+    assert fit(network(split), split, device="cpu").steps == 30
+
+
+def test_a_fused_model_stays_on_the_cpu(split, monkeypatch):
+    """As on a machine with a GPU, where its layers cannot go."""
+    fused = models.fused(network(split, depth=4))
+    monkeypatch.setattr(train, "device", lambda name: torch.device("cuda", 0))
+    assert fit(fused, split, steps=3, device="auto").steps == 3
+    with pytest.raises(ValueError, match=r"^device must be 'cpu' or 'auto' for a model from mod"):
+        fit(fused, split, steps=3, device="cuda")
+
+
+def test_a_model_on_two_devices_is_refused(split):
+    model = network(split)
+    model[-1].to("meta")
+    with pytest.raises(ValueError, match="must lie on one device, and it lies on cpu and meta: m"):
+        fit(model, split, device="cpu")
+
+
+@pytest.mark.parametrize("name", BY_HAND)
+def test_the_state_of_an_optimizer_follows_the_parameters(split, name):
+    """To the only other device that every machine has, one that holds no numbers."""
+    model, there = network(split), network(split).to("meta")
+    optimizer, moved = (BY_HAND[name](net.parameters(), lr=0.01) for net in (model, there))
+    train.fit(model, split, optimizer, steps=2, progress=False)
+    for parameter, twin in zip(model.parameters(), there.parameters(), strict=True):
+        moved.state[twin] = optimizer.state[parameter]
+    groups = moved.param_groups
+    train._follow(moved)
+    assert moved.param_groups is groups
+    assert moved.state.keys() == set(there.parameters())
+    for key, value in ((k, v) for state in moved.state.values() for k, v in state.items()):
+        if isinstance(value, torch.Tensor):
+            assert value.is_meta == (key != "step")  # torch counts steps on the CPU
+
+
+class Traveller(nn.Linear):
+    """Writes down where it is sent, and stays where it is."""
+
+    def _apply(self, function, recurse=True):
+        self.sent = [*getattr(self, "sent", []), function(torch.empty(0)).device.type]
+        return self
+
+
+def test_a_model_comes_back_when_training_raises(split, monkeypatch):
+    model = Traveller(split.features, split.classes)
+    monkeypatch.setattr(train, "device", torch.device)
+    with pytest.raises(RuntimeError):  # its weights are still here, the data already there
+        fit(model, split, device="meta")
+    assert model.sent == ["meta", "cpu"]
+
+
+# One network that a GPU trains as the CPU does: shallow, and for few steps.
+@needs_gpu
+@pytest.mark.parametrize("name", BY_HAND)
+@pytest.mark.parametrize("maker", [train.OPTIMIZERS, BY_HAND], ids=["recipe", "plain"])
+def test_a_gpu_trains_as_the_cpu_does_and_the_model_comes_back(split, name, maker):
+    runs = {}
+    for where in ("cpu", "cuda"):
+        model = network(split, norm="batch")
+        seen = []
+        model.register_forward_hook(lambda _m, _i, outputs, to=seen: to.append(outputs.device.type))
+        view = model[0].weight.detach()
+        optimizer = maker[name](model.parameters(), lr=0.005)
+        loss_fn = nn.CrossEntropyLoss(weight=torch.ones(split.classes))
+        histories = [
+            train.fit(
+                model, split, optimizer,
+                steps=15, seed=seed, device=where, loss_fn=loss_fn, progress=False,
+            )
+            for seed in (0, 1)
+        ]  # fmt: skip
+        assert set(seen) == {where}
+        home = [*model.parameters(), *model.buffers(), loss_fn.weight]
+        home += [p.grad for p in model.parameters()]
+        home += [value for state in optimizer.state.values() for value in state.values()]
+        assert {t.device.type for t in home if isinstance(t, torch.Tensor)} == {"cpu"}
+        assert torch.equal(view, model[0].weight)
+        assert model(split.test_inputs).shape == (len(split.test_targets), split.classes)
+        optimizer.step()
+        runs[where] = np.concatenate([history.losses for history in histories])
+    assert runs["cuda"] == pytest.approx(runs["cpu"], rel=2e-2)
+
+
+@needs_gpu
+def test_a_model_that_lives_on_a_gpu_stays_there(split):
+    model = network(split).cuda()
+    assert fit(model, split).steps == fit(model, split, device="cpu").steps == 30
+    assert next(model.parameters()).is_cuda
+
+
+@needs_gpu
+def test_a_model_comes_back_from_a_gpu_when_training_is_interrupted(split):
+    model = network(split)
+    before = weights(model)
+    losses = []
+
+    def impatient(outputs, targets):
+        losses.append(functional.cross_entropy(outputs, targets))
+        if len(losses) == 4:
+            raise KeyboardInterrupt
+        return losses[-1]
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, split, loss_fn=impatient, device="cuda")
+    assert losses[0].is_cuda
+    assert weights(model).device.type == "cpu"
+    assert not torch.equal(weights(model), before)  # three steps were taken
+
+
+@needs_gpu
+@pytest.mark.parametrize("rates", [None, [0.01, 0.001, 0.01, 0.0, 0.001]])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_gpu_trains_many_networks_as_the_cpu_does(doubles, name, rates):
+    """In float64, in which a GPU and a CPU agree as far as two CPUs do."""
+    arguments = {"seeds": [0, 1, 2, 3, 3], "rates": rates}
+    there = fit_many(settings(), doubles, OPTIMIZERS[name], device="cuda", **arguments)
+    here = fit_many(settings(), doubles, OPTIMIZERS[name], device="cpu", **arguments)
+    for one, other in zip(there, here, strict=True):
+        assert one.losses == pytest.approx(other.losses, rel=1e-6)
+        assert one.test_accuracy == pytest.approx(other.test_accuracy, abs=0.01)
+
+
+@needs_gpu
+def test_a_watch_goes_along_to_a_gpu_and_back(split):
+    logs = {}
+    for where in ("cpu", "cuda"):
+        model = network(split, activation="relu")
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+        with probe.watch(model, optimizer, every=5) as logs[where]:
+            for place in (where, "cpu"):
+                train.fit(model, split, optimizer, steps=10, device=place, progress=False)
+    for quantity in (
+        "gradient_norms", "update_ratios", "activation_mean", "activation_std", "dead_share",
+    ):  # fmt: skip
+        expected = getattr(logs["cpu"], quantity)
+        assert len(expected) == 4
+        assert getattr(logs["cuda"], quantity) == pytest.approx(expected, rel=1e-2, abs=1e-3)
 
 
 # -- The bar -----------------------------------------------------------------------------

@@ -354,6 +354,22 @@ def test_training_is_bitwise_the_same_with_and_without_it(name, every):
         assert torch.equal(mine, theirs)
 
 
+def test_a_model_may_change_its_device_between_two_steps():
+    """To the only other device that every machine has, one that holds no numbers."""
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with probe.watch(model, optimizer, every=1, parts=["updates"]) as log:
+        step(model, optimizer)
+        optimizer.zero_grad()
+        for parameter in model.parameters():  # as a move to a GPU does: the same objects
+            torch.utils.swap_tensors(parameter, nn.Parameter(parameter.to("meta")))
+        for _ in range(2):
+            step(model, optimizer, x=X.to("meta"), y=Y.to("meta"))
+    assert log.steps == [0, 1, 2]
+    devices = [{norms.device.type for norms in row} for row in log._changes]
+    assert devices == [{"cpu"}, {"meta"}, {"meta"}]
+
+
 def test_all_hooks_are_gone_after_the_block_and_after_an_exception():
     model = network()
     optimizer = sgd(model)
