@@ -26,7 +26,7 @@ render: $(READY)
 	$(BIN)/course render $(ARGS)
 
 bench: $(READY)
-	set -e; for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script; done
+	set -e; for script in $(filter-out benchmarks/interleaved.py,$(wildcard benchmarks/*.py)); do echo "== $$script"; $(BIN)/python $$script; done
 
 # torch comes first and with its dependencies, so that a CUDA build finds its libraries;
 # everything else is exactly what the lock names. Matplotlib lists the fonts on first use and

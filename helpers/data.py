@@ -1,6 +1,6 @@
 """Data sets that ship inside the installed packages: nothing is downloaded.
 
-Shapes: B samples, D features, C classes.
+Shapes: B samples, T steps, D features, C classes or outputs.
 """
 
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ class Split:
 
     Args:
         name: What the data are, for titles.
-        train_inputs: Float32 inputs, shape (B, D).
-        train_targets: Class numbers, shape (B,).
-        test_inputs: Float32 inputs, shape (B', D).
-        test_targets: Class numbers, shape (B',).
+        train_inputs: Float32 inputs, shape (B, D), or (B, T, D) for sequences.
+        train_targets: Class numbers, shape (B,), or float32 numbers, shape (B, C).
+        test_inputs: The same for testing, B' samples.
+        test_targets: Likewise.
     """
 
     name: str
@@ -34,12 +34,14 @@ class Split:
 
     @property
     def features(self) -> int:
-        """Number of features D of one input."""
-        return self.train_inputs.shape[1]
+        """Number of features D of one input, or of one step of it."""
+        return self.train_inputs.shape[-1]
 
     @property
     def classes(self) -> int:
-        """Number of classes C."""
+        """Number of outputs C that a model needs: of classes, or of numbers to hit."""
+        if self.train_targets.is_floating_point():
+            return self.train_targets.shape[-1]
         return int(self.train_targets.max()) + 1
 
     def batch(self, size: int, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -50,7 +52,7 @@ class Split:
             seed: Which draw.
 
         Returns:
-            Inputs (B, D) and targets (B,).
+            Inputs and targets of the chosen samples.
 
         Raises:
             TypeError: If the size is no whole number.
@@ -66,10 +68,13 @@ class Split:
         return self.train_inputs[chosen], self.train_targets[chosen]
 
     def __repr__(self) -> str:
+        kind = "classes"
+        if self.train_targets.is_floating_point():
+            kind = "output" if self.classes == 1 else "outputs"
         return (
             f"{self.name}: {len(self.train_targets)} to learn from, "
             f"{len(self.test_targets)} to test on, {self.features} features, "
-            f"{self.classes} classes"
+            f"{self.classes} {kind}"
         )
 
 
@@ -247,3 +252,48 @@ def photographs(seed: int = 0, side: int = 16) -> Split:
     kept = np.concatenate(half)
     train, test = (generator.permutation(np.flatnonzero(part)) for part in (~kept, kept))
     return _split("photographs", np.concatenate(patches), labels, train, test)
+
+
+@lru_cache(maxsize=4)
+def adding(length: int, seed: int = 0) -> Split:
+    """The adding problem: add the two numbers of a sequence that carry a mark.
+
+    Each step shows a number, uniform between 0 and 1, and a mark. Two steps are
+    marked with a 1, one in the first half and one in the second, all others with a
+    0; the target is the sum of the two marked numbers, asked for after the last
+    step. Who answers 1 every time has a mean squared error of 1/6.
+
+    Args:
+        length: Number of steps T, at least 2.
+        seed: Which sequences are drawn.
+
+    Returns:
+        The split, 4,000 sequences (B, T, 2) to learn from and 1,000 to test on,
+        with targets (B, 1); the tensors are shared between calls, so do not write
+        to them.
+
+    Raises:
+        TypeError: If the length is no whole number.
+        ValueError: If it is below 2.
+
+    Source: Hochreiter and Schmidhuber 1997, experiment 4, with numbers as in Le,
+    Jaitly and Hinton 2015 and marks as in Arjovsky, Shah and Bengio 2016.
+
+    Example:
+        >>> adding(50)
+        adding over 50 steps: 4000 to learn from, 1000 to test on, 2 features, 1 output
+    """
+    if isinstance(length, bool) or not isinstance(length, Integral):
+        raise TypeError(f"length must be a whole number, got {length!r}")
+    if length < 2:
+        raise ValueError(f"length must be at least 2, got {length}")
+    count, half = 5000, length // 2
+    generator = np.random.default_rng(seed)
+    numbers = generator.random((count, length), dtype=np.float32)
+    places = generator.integers([0, half], [half, length], size=(count, 2))
+    marks = np.zeros_like(numbers)
+    np.put_along_axis(marks, places, 1, axis=1)
+    inputs = torch.from_numpy(np.stack([numbers, marks], axis=2))
+    targets = torch.from_numpy(np.take_along_axis(numbers, places, axis=1).sum(axis=1))
+    (train, test), (answers, held_out) = (part.split(4000) for part in (inputs, targets[:, None]))
+    return Split(f"adding over {length} steps", train, answers, test, held_out)

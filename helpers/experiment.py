@@ -87,7 +87,8 @@ def _read(name: str, value: object, kind: object) -> object:
         return _read_union(name, value, typing.get_args(kind))
     if typing.get_origin(kind) is tuple:
         if isinstance(value, str):
-            value = [part for part in value.strip(" []()").split(",") if part.strip()]
+            parts = [part.strip() for part in value.strip(" []()").split(",")]
+            value = [part for part in parts if part]
         entries = value if isinstance(value, list | tuple) else [value]
         return tuple(_read(name, entry, typing.get_args(kind)[0]) for entry in entries)
     text = value.strip() if isinstance(value, str) else None
@@ -128,7 +129,8 @@ def record(**results: object) -> None:
     if not results:
         raise ValueError("results must hold at least one number")
     plain = encoded(results)
-    display({_JSON: plain, "text/plain": json.dumps(plain, indent=1)}, raw=True)
+    lines = ",\n ".join(f"{json.dumps(name)}: {json.dumps(plain[name])}" for name in plain)
+    display({_JSON: plain, "text/plain": f"{{\n {lines}\n}}"}, raw=True)
 
 
 def encoded(results: Mapping[str, object]) -> dict[str, object]:

@@ -5,8 +5,9 @@ Every initialiser draws weights with mean 0 and a variance that depends only on
 """
 
 import copy
+import difflib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 
@@ -190,6 +191,26 @@ def check_whole(argument: str, value: object, *, least: int | None = None) -> No
         raise TypeError(f"{argument} must be a whole number, got {value!r}")
     if least is not None and value < least:
         raise ValueError(f"{argument} must be at least {least}, got {value}")
+
+
+def check_choice(argument: str, value: object, choices: Sequence[str]) -> None:
+    """Refuse what is none of some names.
+
+    Args:
+        argument: The name to put into the sentence.
+        value: What somebody passed.
+        choices: The names.
+
+    Raises:
+        TypeError: If it is no text.
+        ValueError: If it is another text; the sentence has the nearest name.
+    """
+    if not isinstance(value, str):
+        raise TypeError(f"{argument} must be a name such as {choices[0]!r}, got {value!r}")
+    if value not in choices:
+        near = difflib.get_close_matches(value.lower(), choices, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; choose from {', '.join(choices)}"
+        raise ValueError(f"{argument} {value!r} is not known{hint}")
 
 
 @torch.no_grad()

@@ -1,7 +1,8 @@
 """Measure what a forward and a backward pass leave behind, layer by layer.
 
-``record`` looks once, in float64 and on a copy; ``watch`` looks along while a
-model trains. Shapes: B batch, N units, L weight layers. Layer 1 is nearest the
+``record`` looks once, in float64 and on a copy, and so does ``through_time``, step
+by step; ``watch`` looks along while a model trains. Shapes: B batch, N units, L
+weight layers, T steps. Layer 1 is nearest the
 input; delta is the gradient of the loss at a pre-activation.
 """
 
@@ -544,6 +545,14 @@ def _check_inputs(inputs: object) -> None:
             raise ValueError("inputs must be finite, and they hold a nan or an infinity")
 
 
+def _check_loss(loss: object) -> None:
+    if not isinstance(loss, Tensor) or loss.numel() != 1:
+        got = f"shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
+        raise ValueError(f"loss_fn must return one number (a scalar tensor), got {got}")
+    if not loss.requires_grad:
+        raise ValueError("loss_fn must return a loss that depends on the model's weights")
+
+
 def record(
     model: nn.Module,
     inputs: Tensor | Sequence[Tensor] | Mapping[str, Tensor],
@@ -604,11 +613,7 @@ def record(
         finally:
             tape.remove()
         loss = criterion(outputs, _converted(targets, dtype))
-        if not isinstance(loss, Tensor) or loss.numel() != 1:
-            got = f"shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
-            raise ValueError(f"loss_fn must return one number (a scalar tensor), got {got}")
-        if not loss.requires_grad:
-            raise ValueError("loss_fn must return a loss that depends on the model's weights")
+        _check_loss(loss)
         if not tape.calls:
             raise ValueError("model must call its linear or convolution layers, and it calls none")
         # Only into the copy: a penalty in the loss may read the weights of the model itself.
@@ -774,6 +779,104 @@ def watch(
         before.remove()
         after.remove()
         watcher.stop_listening()
+
+
+def through_time(
+    model: nn.Module,
+    inputs: Tensor | Sequence[Tensor] | Mapping[str, Tensor],
+    targets: object,
+    loss_fn: Callable[[object, object], Tensor],
+) -> np.ndarray:
+    """Measure the gradient at the state of a recurrent network, step by step.
+
+    That is dL/dh_t: everything that the state after step t does to the loss, later
+    outputs included. The state of an LSTM is h and c together; all its layers count
+    as one state. As in ``record``, the passes run on a copy in float64, nothing is
+    left changed, and the norms neither underflow nor overflow before the numbers do.
+
+    Args:
+        model: Any module that calls one ``nn.RNN``, ``nn.LSTM`` or ``nn.GRU``,
+            of one direction and any number of layers.
+        inputs: What the model is called with: a tensor, or a tuple or dict of
+            arguments.
+        targets: Passed to the loss.
+        loss_fn: Maps (outputs, targets) to a scalar.
+
+    Returns:
+        Norm of dL/dh_t over the batch, float64, shape (T,): the first step first,
+        exactly 0 where no gradient arrives. At the last step the c of an LSTM
+        has no gradient, for nothing reads it.
+
+    Raises:
+        TypeError: If the model is no module, or inputs hold no tensor.
+        ValueError: If the model has not one such cell or does not call it on a plain
+            tensor, the inputs are empty or not finite, or the loss is not a
+            scalar that depends on the weights.
+
+    Example:
+        >>> from helpers import models
+        >>> net = models.build_recurrent(models.RecurrentSetting("gru"), 2, 1)
+        >>> norms = through_time(net, torch.ones(8, 30, 2), torch.ones(8, 1), nn.MSELoss())
+        >>> norms.shape, bool(norms[0] < 1e-4 * norms[-1])
+        ((30,), True)
+    """
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be a torch.nn.Module, got {type(model).__name__}")
+    _check_inputs(inputs)
+    with (
+        _random_state_kept(),
+        _precision(torch.float64),
+        torch.inference_mode(False),
+        torch.enable_grad(),
+    ):
+        twin = _copied(model, torch.float64)
+        for parameter in twin.parameters():
+            parameter.requires_grad_(parameter.is_floating_point())
+        criterion = _copied(loss_fn, torch.float64) if isinstance(loss_fn, nn.Module) else loss_fn
+        states = _taken_apart(twin)
+        with parametrize.cached():
+            outputs = _called(twin, _converted(inputs, torch.float64))
+        loss = criterion(outputs, _converted(targets, torch.float64))
+        _check_loss(loss)
+        if not states:
+            raise ValueError("model must call its recurrent layer, and it does not")
+        loss.backward(inputs=[p for p in twin.parameters() if p.requires_grad])
+    return np.array([math.hypot(*(part.norm for part in state)) for state in states])
+
+
+def _taken_apart(model: nn.Module) -> list[list[_Weighing]]:
+    """Let the one recurrent layer go step by step; return what its states will weigh."""
+    cells = [module for module in model.modules() if isinstance(module, nn.RNNBase)]
+    if len(cells) != 1 or cells[0].bidirectional:
+        raise ValueError(
+            "model must have exactly one nn.RNN, nn.LSTM or nn.GRU, of one direction, "
+            f"got {'one of two' if len(cells) == 1 else len(cells)}"
+        )
+    (cell,) = cells
+    whole = cell.forward  # from the class: PyTorch's own arithmetic, one step at a time
+    weighings: list[list[_Weighing]] = []
+
+    def forward(
+        inputs: Tensor, state: Tensor | tuple[Tensor, ...] | None = None
+    ) -> tuple[Tensor, Tensor | tuple[Tensor, ...]]:
+        if not isinstance(inputs, Tensor):
+            raise ValueError(
+                f"model must call its recurrent layer on a tensor, got {type(inputs).__name__}"
+            )
+        time = 1 if cell.batch_first and inputs.ndim == 3 else 0
+        outputs = []
+        for one in inputs.split(1, dim=time):
+            _, state = whole(one, state)
+            parts, found = zip(
+                *map(_weighed, state if isinstance(state, tuple) else (state,)), strict=True
+            )
+            weighings.append(list(found))
+            state = parts if isinstance(state, tuple) else parts[0]
+            outputs.append(parts[0][-1])  # the last layer's h
+        return torch.stack(outputs, dim=time), state
+
+    cell.forward = forward
+    return weighings
 
 
 class _Watcher:

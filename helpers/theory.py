@@ -30,7 +30,7 @@ from numbers import Integral, Real
 
 import numpy as np
 import torch
-from numpy.polynomial import legendre
+from numpy.polynomial import hermite_e, legendre
 from torch import Tensor
 from torch.nn import functional
 
@@ -86,6 +86,10 @@ _FAR = 2 * np.round(_MAX_ORDER / 2 * 1.1 ** np.arange(0.5, 150))  # the tail's o
 _NODES, _WEIGHTS = legendre.leggauss(12)
 _TO_SERIES = np.linalg.inv(legendre.legvander(_NODES, 11))
 _TO_SLOPE = legendre.legvander(_NODES, 10) @ legendre.legder(np.eye(12)) @ _TO_SERIES
+
+# What averages a smooth function over a standard normal variable.
+_NORMAL, _SHARES = hermite_e.hermegauss(60)
+_SHARES = _SHARES / _SHARES.sum()
 
 
 class _NotFiniteError(ValueError):
@@ -326,10 +330,7 @@ def trajectory(
     """
     weight_var, bias_var = _variance("weight_var", weight_var), _variance("bias_var", bias_var)
     q = _variance("q0", q0)
-    if isinstance(depth, bool) or not isinstance(depth, Integral):
-        raise TypeError(f"depth must be a whole number, got {depth!r}")
-    if depth < 1:
-        raise ValueError(f"depth must be at least 1, got {depth}")
+    _count("depth", depth)
     table = _table(activation)
     variances, factors = np.empty(depth), np.empty(depth)
     for layer in range(depth):
@@ -388,10 +389,7 @@ def residual_trajectory(
     norms = ("none", "batch", "layer", "rms")
     if norm not in norms:
         raise ValueError(f"norm must be one of {', '.join(norms)}, got {norm!r}")
-    if isinstance(blocks, bool) or not isinstance(blocks, Integral):
-        raise TypeError(f"blocks must be a whole number, got {blocks!r}")
-    if blocks < 1:
-        raise ValueError(f"blocks must be at least 1, got {blocks}")
+    _count("blocks", blocks)
     weight_var, bias_var = _variance("weight_var", weight_var), _variance("bias_var", bias_var)
     q = _variance("q0", q0)
     branch_square, total_square = _variance("branch", branch) ** 2, _variance("total", total) ** 2
@@ -410,6 +408,126 @@ def residual_trajectory(
     for array in (variances, factors):
         array.setflags(write=False)
     return Trajectory(variances, factors)
+
+
+def lag_profile(keep: float, branch: float, steps: int) -> np.ndarray:
+    """Return how a gradient fades with the time lag where a state is partly kept.
+
+    One step maps the state h to keep * h + branch * W h, with the same W at every
+    step: independent entries of variance 1 / N, or a random rotation. A path back
+    over k steps goes through W at j of them; in a wide cell the paths of different
+    j are perpendicular, so the squared norm is the sum over j of
+    (C(k, j) keep^(k - j) branch^j)^2. Its root heads for a factor keep + branch a
+    step, more than the hypot(keep, branch) of layers that share nothing.
+
+    Args:
+        keep: Factor of the straight path, zero or positive.
+        branch: Factor of the path through W, zero or positive.
+        steps: Number of lags.
+
+    Returns:
+        Gradient norm over that at lag 0, for the lags 0 to steps - 1.
+
+    Raises:
+        ValueError: If a factor is negative or not finite, or steps is below 1.
+        TypeError: If an argument has the wrong type.
+
+    Source: traces of products of independent or Haar matrices, Mingo and Speicher
+    2017, chapters 1 and 4; here checked against random matrices.
+
+    Example:
+        >>> lag_profile(0.5, 0.0, steps=3)
+        array([1.  , 0.5 , 0.25])
+        >>> lag_profile(0.3, 0.4, steps=2).round(4)
+        array([1. , 0.5])
+    """
+    keep, branch = _variance("keep", keep), _variance("branch", branch)
+    _count("steps", steps)
+    with np.errstate(divide="ignore"):
+        straight, through = np.log(keep), np.log(branch)
+    factorial = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1.0, steps)))])  # ln k!
+    profile = np.zeros(steps)
+    for k in range(steps):
+        j = np.arange(k + 1)
+        paths = factorial[k] - factorial[j] - factorial[k - j]
+        # A factor of 0 does no harm where it is taken no time.
+        paths[:-1] += (k - j[:-1]) * straight
+        paths[1:] += j[1:] * through
+        most = paths.max()
+        if most > -700:  # below, float64 has only 0
+            with np.errstate(over="ignore"):
+                profile[k] = np.exp(most) * np.linalg.norm(np.exp(paths - most))
+    return profile
+
+
+def gated_profile(
+    cell: str, forget: float, weight_var: float, bias_var: float, *, steps: int
+) -> np.ndarray:
+    """Return how the gradient at the state of a wide LSTM or GRU fades with the lag.
+
+    Every gate but the one that keeps the state is taken at 1/2; the candidate's
+    pre-activation is Gaussian, and its variance settles at
+    q = weight_var E[h^2] + bias_var. From it follow the two factors of
+    ``lag_profile``: what is kept, and what goes through the weights, of the
+    candidate and of the gates, damped where the state saturates. For an LSTM the
+    state is (h, c); the output at the last step reads h alone. Networks of 64 units
+    have the factor a step that this gives, to about 3 %; not so a GRU of weight_var
+    well above 1, or the first steps of an LSTM of forget above 3.
+
+    Args:
+        cell: ``lstm`` or ``gru``.
+        forget: Bias of the gate that keeps the state; 0 leaves the gate at 1/2.
+        weight_var: N * Var(W) of the recurrent weights, zero or positive.
+        bias_var: Variance of what inputs and biases add to the candidate.
+        steps: Number of lags.
+
+    Returns:
+        Gradient norm over that at lag 0, for the lags 0 to steps - 1.
+
+    Raises:
+        ValueError: If the cell is unknown, a variance is negative or not finite,
+            or steps is below 1.
+        TypeError: If an argument has the wrong type.
+
+    Source: in the spirit of Chen, Pennington and Schoenholz 2018 and Gilboa et al.
+    2019, but with weights that are the same at every step.
+
+    Example:
+        >>> profile = gated_profile("lstm", 0.0, weight_var=1 / 3, bias_var=0.0, steps=101)
+        >>> round(float(profile[100] / profile[99]), 2)  # heads for 1/2 + sqrt(1/3) / 4
+        0.64
+    """
+    if cell not in ("lstm", "gru"):
+        raise ValueError(f"cell must be 'lstm' or 'gru', got {cell!r}")
+    if isinstance(forget, bool) or not isinstance(forget, Real):
+        raise TypeError(f"forget must be a number, got {forget!r}")
+    if not math.isfinite(forget):
+        raise ValueError(f"forget must be finite, got {forget}")
+    weight_var, bias_var = _variance("weight_var", weight_var), _variance("bias_var", bias_var)
+    _count("steps", steps)
+    keep = (1.0 + math.tanh(forget / 2)) / 2
+    kept = keep * (1.0 - keep)  # slope of that gate; the others stand at 1/2, slope 1/4
+    gathered = (keep ** np.arange(steps)).sum()
+    second = 0.0  # E h^2
+    for _ in range(steps):
+        candidate = np.tanh(math.sqrt(weight_var * second + bias_var) * _NORMAL)
+        slope = 1.0 - candidate**2
+        if cell == "gru":
+            second = _SHARES @ candidate**2
+            continue
+        memory = 0.5 * candidate * gathered
+        second = _SHARES @ np.tanh(memory) ** 2 / 4
+    if cell == "gru":
+        through = (1 - keep) ** 2 * (_SHARES @ slope**2) * (1 / 4 + weight_var * second / 16)
+        return lag_profile(keep, math.sqrt(weight_var * through), steps)
+    out = (1.0 - np.tanh(memory) ** 2) / 2  # dh / dc
+    through = slope**2 / 4 + (kept * memory) ** 2 + candidate**2 / 16
+    branch = math.sqrt(weight_var * (_SHARES @ (through * out**2)))
+    into = math.sqrt(_SHARES @ out**2)  # from h to c, once
+    if steps == 1 or into == 0.0:
+        return np.eye(1, steps)[0]
+    first = into * math.hypot(keep, branch / into)
+    return np.concatenate([[1.0], first * lag_profile(keep, branch, steps - 1)])
 
 
 def correlation_map(
@@ -775,6 +893,13 @@ def _variance(name: str, value: float) -> float:
     if math.isinf(value):
         raise ValueError(f"{name} must be finite, got {value:g}")
     return float(value)
+
+
+def _count(name: str, value: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(f"{name} must be a whole number, got {value!r}")
+    if value < 1:
+        raise ValueError(f"{name} must be at least 1, got {value}")
 
 
 def _label(activation: Activation) -> str:

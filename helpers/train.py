@@ -20,8 +20,14 @@ from tqdm.auto import trange
 
 from helpers import models
 from helpers.data import Split
-from helpers.initialize import check_number, check_whole
+from helpers.initialize import check_choice, check_number, check_whole
 from helpers.models import Setting
+
+CLOSE = 0.04
+"""How near an output must come to a target that is a number, to count as right.
+
+Hochreiter and Schmidhuber's bound (1997), whose targets lay between 0 and 1.
+"""
 
 
 def use_one_thread() -> None:
@@ -34,7 +40,7 @@ def use_one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def device(name: str | torch.device = "auto") -> torch.device:
+def place(name: str | torch.device = "auto") -> torch.device:
     """Find the device to train on.
 
     Args:
@@ -49,7 +55,7 @@ def device(name: str | torch.device = "auto") -> torch.device:
         ValueError: If the name is not known, or nothing can be computed there.
 
     Example:
-        >>> device("cpu")
+        >>> place("cpu")
         device(type='cpu')
     """
     if not isinstance(name, (str, torch.device)):
@@ -57,15 +63,15 @@ def device(name: str | torch.device = "auto") -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        place = torch.device(name)
+        found = torch.device(name)
     except RuntimeError:
         raise ValueError(f"device {name!r} is not known; choose 'auto', 'cpu' or 'cuda'") from None
     try:
-        zero = torch.zeros(1, device=place)
+        zero = torch.zeros(1, device=found)
         zero.item()
     except (RuntimeError, AssertionError, ImportError) as error:  # torch raises all three
         raise ValueError(
-            f"device {str(place)!r} cannot compute on this machine; choose device='auto', "
+            f"device {str(found)!r} cannot compute on this machine; choose device='auto', "
             "which takes what is there"
         ) from error
     return zero.device
@@ -116,7 +122,7 @@ class Recipe:
     batch_size: int = 64
 
     def __post_init__(self) -> None:
-        models._choice("optimizer", self.optimizer, tuple(OPTIMIZERS))
+        check_choice("optimizer", self.optimizer, tuple(OPTIMIZERS))
         check_number("rate", self.rate, positive=False)
         check_whole("steps", self.steps, least=0)
         check_whole("batch_size", self.batch_size, least=1)
@@ -165,18 +171,21 @@ class History:
 
 @torch.no_grad()
 def accuracy(model: nn.Module, inputs: Tensor, targets: Tensor) -> float:
-    """Share of inputs whose largest output is at the target.
+    """Share of inputs whose largest output is at the target, or that hit their target.
 
     Args:
         model: Maps (B, D) to (B, C); measured in evaluation mode, left in its own.
-        inputs: Shape (B, D).
-        targets: Class numbers, shape (B,).
+        inputs: Shape (B, D), or (B, T, D) for sequences.
+        targets: Class numbers, shape (B,). Or numbers to hit, floating and of shape
+            (B, C): then an answer is right whose every output is less than
+            ``CLOSE`` away.
 
     Returns:
         Between 0 and 1; outputs that are not finite count as wrong.
 
     Raises:
-        ValueError: If there are no inputs, or not one target for each.
+        ValueError: If there are no inputs, not one target for each, or numbers to
+            hit have not the shape of the outputs.
     """
     if len(inputs) == 0 or len(inputs) != len(targets):
         raise ValueError(
@@ -186,15 +195,23 @@ def accuracy(model: nn.Module, inputs: Tensor, targets: Tensor) -> float:
     training = [module for module in model.modules() if module.training]
     model.eval()
     try:
-        outputs = model(inputs)  # (B, C)
+        # In parts: the gates of 4,000 long sequences would fill the memory.
+        outputs = torch.cat([model(part) for part in inputs.split(2000)])  # (B, C)
     finally:
         for module in training:
             module.training = True
+    if targets.is_floating_point() and targets.shape != outputs.shape:
+        raise ValueError(
+            "targets that are numbers must have the shape of the outputs, "
+            f"{tuple(outputs.shape)}, got {tuple(targets.shape)}"
+        )
     return _right(outputs, targets).item()
 
 
 def _right(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Share of outputs (..., B, C) whose largest is at the target (B,), shape (...)."""
+    """Share of outputs (..., B, C) that are right for targets (B,) or (B, C), shape (...)."""
+    if targets.is_floating_point():
+        return ((outputs - targets).abs() < CLOSE).all(dim=-1).double().mean(dim=-1)
     right = (outputs.argmax(dim=-1) == targets) & torch.isfinite(outputs).all(dim=-1)
     return right.double().mean(dim=-1)
 
@@ -226,8 +243,7 @@ def fit(
         batch_size: Samples B a step.
         seed: Which order of the batches.
         loss_fn: Maps (outputs, targets) to a scalar; a module goes where the model goes.
-        device: Where to train, as in ``device``; the batches are the same everywhere.
-            Under ``auto`` a model from ``models.fused`` trains on the CPU.
+        device: Where to train, as in ``place``; the batches are the same everywhere.
         progress: Whether to show a bar; ``TQDM_DISABLE=1`` hides it everywhere.
 
     Returns:
@@ -237,8 +253,7 @@ def fit(
         TypeError: If ``steps``, ``batch_size`` or ``seed`` is no whole number, or
             ``device`` no name.
         ValueError: If ``steps`` is negative, ``batch_size`` does not fit the data,
-            the optimizer moves no parameter of the model, or ``device`` is not there
-            or not for this model.
+            the optimizer moves no parameter of the model, or ``device`` is not there.
 
     Example:
         >>> from helpers import data
@@ -256,13 +271,13 @@ def fit(
             "optimizer must hold the model's parameters, and it holds none of them: "
             "make a new one from model.parameters()"
         )
-    place = _place(device, model)
-    split = _there(split, place)
+    where = place(device)
+    split = _there(split, where)
     moving = nn.ModuleList([part for part in (model, loss_fn) if isinstance(part, nn.Module)])
     losses: list[float] = []
     stopped = None
-    batches = _batches(len(split.train_targets), batch_size, seed, place)
-    with _at(place, moving, optimizer):
+    batches = _batches(len(split.train_targets), batch_size, seed, where)
+    with _at(where, moving, optimizer):
         for step, chosen in zip(_steps(steps, progress), batches, strict=False):
             optimizer.zero_grad()
             loss = loss_fn(model(split.train_inputs[chosen]), split.train_targets[chosen])
@@ -313,7 +328,7 @@ def fit_many(
             for all, or one for each setting.
         rates: Learning rate of each network, in place of the optimizer's own; the
             optimizer is then made from parameter groups, one for each rate.
-        device: Where to train, as in ``device``; the networks and their batches are
+        device: Where to train, as in ``place``; the networks and their batches are
             the same everywhere.
         progress: Whether to show a bar; ``TQDM_DISABLE=1`` hides it everywhere.
 
@@ -350,8 +365,8 @@ def fit_many(
         rates = _one_each("rates", rates, len(settings))
         for rate in rates:
             check_number("rates", rate, positive=False)
-    place = _place(device)
-    split = _there(split, place)
+    where = place(device)
+    split = _there(split, where)
 
     # Networks of one rate share their parameters; `order` lists them as they are stacked.
     alike: dict[float | None, list[int]] = {}
@@ -364,7 +379,7 @@ def fit_many(
                 models.build(settings[network], split.features, split.classes, seeds[network])
                 for network in group
             ],
-            place,
+            where,
         )
         for group in alike.values()
     ]
@@ -384,7 +399,7 @@ def fit_many(
         return np.stack([_accuracies(chosen, activation, *part) for part in parts])
 
     available = len(split.train_targets)
-    orders = {seed: _batches(available, batch_size, seed, place) for seed in seeds}
+    orders = {seed: _batches(available, batch_size, seed, where) for seed in seeds}
     which = [list(orders).index(seeds[network]) for network in order]
     losses: list[np.ndarray] = []  # of each step, (K,)
     taken = np.full(len(order), steps)  # losses that a network writes down
@@ -545,20 +560,6 @@ def _check_run(split: Split, steps: int, batch_size: int) -> None:
     available = len(split.train_targets)
     if not 1 <= batch_size <= available:
         raise ValueError(f"batch_size must be between 1 and {available}, got {batch_size}")
-
-
-def _place(name: str | torch.device, *parts: nn.Module) -> torch.device:
-    """Find the device to train these modules on."""
-    place = device(name)
-    tied = any(isinstance(module, models.Stack) for part in parts for module in part.modules())
-    if not tied or place.type == "cpu":
-        return place
-    if name != "auto":
-        raise ValueError(
-            "device must be 'cpu' or 'auto' for a model from models.fused, which computes on "
-            f"the CPU alone, got {str(name)!r}"
-        )
-    return torch.device("cpu")
 
 
 def _there(split: Split, place: torch.device) -> Split:

@@ -215,3 +215,71 @@ def test_patches_are_standardised_and_follow_the_seed():
 def test_an_impossible_patch_is_refused(side):
     with pytest.raises(ValueError, match=f"side must be between 1 and 128, got {side}"):
         data.photographs(side=side)
+
+
+# -- The adding problem ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("length", [2, 3, 50])
+def test_adding_asks_for_the_two_marked_numbers(length):
+    split = data.adding(length)
+    for inputs, targets, count in (
+        (split.train_inputs, split.train_targets, 4000),
+        (split.test_inputs, split.test_targets, 1000),
+    ):
+        assert inputs.shape == (count, length, 2)
+        assert targets.shape == (count, 1)
+        assert inputs.dtype == targets.dtype == torch.float32
+        numbers, marks = inputs.double().unbind(dim=2)
+        assert numbers.min() >= 0
+        assert numbers.max() < 1
+        assert set(marks.unique().tolist()) <= {0.0, 1.0}
+        for half in marks.tensor_split([length // 2], dim=1):
+            assert (half.sum(dim=1) == 1).all()
+        torch.testing.assert_close((numbers * marks).sum(dim=1, keepdim=True), targets.double())
+
+
+def test_adding_marks_every_place_alike_and_guessing_costs_a_sixth():
+    split = data.adding(10, seed=3)
+    often = split.train_inputs[:, :, 1].mean(dim=0)
+    assert (often - 0.2).abs().max() < 5 * (0.2 * 0.8 / 4000) ** 0.5
+    assert (split.train_targets - 1).square().mean().item() == pytest.approx(1 / 6, rel=0.06)
+    assert not torch.equal(split.train_inputs[:1000], split.test_inputs)
+
+
+def test_adding_depends_on_its_seed_alone_and_says_its_sizes():
+    first = data.adding(6, 1)
+    before, legacy = torch.get_rng_state(), np.random.get_state()[1].copy()
+    data.adding.cache_clear()
+    again = data.adding(6, 1)
+    assert again is not first
+    assert torch.equal(first.train_inputs, again.train_inputs)
+    assert not torch.equal(first.test_inputs, data.adding(6, 2).test_inputs)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert (np.random.get_state()[1] == legacy).all()
+    assert (first.features, first.classes) == (2, 1)
+    assert str(first).endswith("1000 to test on, 2 features, 1 output")
+    inputs, targets = first.batch(8)
+    assert inputs.shape == (8, 6, 2)
+    assert targets.shape == (8, 1)
+
+
+def test_a_split_counts_its_outputs():
+    numbers = torch.zeros(4, 3)
+    assert str(data.Split("lines", numbers, numbers, numbers, numbers)).endswith(
+        "3 features, 3 outputs"
+    )
+
+
+@pytest.mark.parametrize(
+    ("length", "error", "sentence"),
+    [
+        (1, ValueError, "length must be at least 2, got 1"),
+        (20.5, TypeError, "length must be a whole number, got 20.5"),
+        (True, TypeError, "length must be a whole number, got True"),
+    ],
+)
+def test_an_impossible_length_is_refused_in_one_sentence(length, error, sentence):
+    with pytest.raises(error) as caught:
+        data.adding(length)
+    assert str(caught.value) == sentence

@@ -1,3 +1,4 @@
+import json
 import math
 from dataclasses import dataclass
 
@@ -101,6 +102,8 @@ def test_results_come_back_as_they_were_recorded():
         good=True,
     )
     nbformat.validate(notebook)
+    data = notebook.cells[1].outputs[0].data
+    assert json.loads(data["text/plain"]) == data["application/json"]
     found = experiment.results(nbformat.reads(nbformat.writes(notebook), as_version=4))
     assert found == {
         "accuracy": 0.5,

@@ -1,6 +1,8 @@
 """Settings refuse what makes no sense; networks are what their setting says."""
 
+import copy
 import math
+import pickle
 from itertools import product
 
 import numpy as np
@@ -9,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from helpers import initialize, models, theory
+from helpers import data, initialize, models, probe, theory
 from helpers.models import Setting
 
 ACTIVATIONS = sorted(theory.ACTIVATIONS)
@@ -552,8 +554,24 @@ def fused_twins(activation="tanh", depth=12, dtype=torch.float64):
     return model, models.fused(model)
 
 
+def stack_gradient(fast, inputs):
+    """Gradient of a loss by the weights of the stack, from a fresh start."""
+    fast.zero_grad()
+    fast(inputs).square().sum().backward()
+    return fast[2].weight.grad.clone()
+
+
+@pytest.fixture(params=["numpy", "torch"])
+def _both_ways(request, monkeypatch):
+    """Go backward in several parts, as on a CPU and, still on a CPU, as on a GPU."""
+    monkeypatch.setattr(models, "_CACHED", 8 * 7 * 9)  # 8 layers of the fused twins, batch 7
+    if request.param == "torch":
+        monkeypatch.setattr(models, "_numpy_works", lambda tensor: False)
+
+
+@pytest.mark.usefixtures("_both_ways")
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
-@pytest.mark.parametrize("depth", [3, 12])
+@pytest.mark.parametrize("depth", [3, 12, 18, 19])  # stacks of 1, 10, 16 and 17 layers
 def test_a_fused_network_is_the_same_function_with_the_same_gradient(activation, depth):
     model, fast = fused_twins(activation, depth)
     inputs = normal(7, 5).double().requires_grad_()
@@ -569,30 +587,72 @@ def test_a_fused_network_is_the_same_function_with_the_same_gradient(activation,
         torch.testing.assert_close(getattr(fast[2], name).grad, expected)
         for place, layer in ((0, model[0]), (-1, model[-1])):
             torch.testing.assert_close(getattr(fast[place], name).grad, getattr(layer, name).grad)
-    with torch.no_grad():
-        torch.testing.assert_close(fast(twin), outputs)
+    for without in (torch.no_grad, torch.inference_mode):
+        with without():
+            torch.testing.assert_close(fast(twin), outputs)
 
 
+@pytest.mark.parametrize("activation", [nn.Tanh, nn.ReLU])
+def test_numpy_and_torch_agree_on_an_activation_and_its_slope(activation):
+    kernel = models._KERNELS[activation]
+    z = torch.tensor([-30.0, -1.5, -1e-30, 0.0, 1e-30, 0.3, 2.0, 30.0], dtype=torch.float64)
+    z.requires_grad_()
+    expected = activation()(z)
+    expected.sum().backward()
+    by_numpy, by_torch, slope = z.detach().clone(), z.detach().clone(), torch.empty_like(z)
+    kernel.on_array(by_numpy.numpy())
+    kernel.on_tensor(by_torch)
+    kernel.slope(by_torch, slope)
+    torch.testing.assert_close(by_numpy, expected.detach(), rtol=1e-15, atol=0)
+    torch.testing.assert_close(by_torch, expected.detach(), rtol=1e-15, atol=0)
+    torch.testing.assert_close(slope, z.grad, rtol=1e-15, atol=1e-16)
+
+
+NO_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU on this machine")
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=NO_GPU)])
+def test_a_fused_network_moves_to_a_device_and_to_another_precision(activation, device):
+    model, fast = fused_twins(activation, depth=20)
+    inputs = normal(7, 5).double()
+    # On a CPU float16 goes the same way as everything does on a GPU.
+    for dtype, tolerance in ((torch.float64, 1e-9), (torch.float32, 1e-5), (torch.float16, 0.02)):
+        model = model.to(dtype).double()  # rounded weights
+        model.zero_grad()
+        expected = model(inputs)
+        expected.square().sum().backward()
+        gradient = torch.stack([layer.weight.grad for layer in weight_layers(model)[1:-1]])
+        fast.to(device, dtype)
+        moved = inputs.to(device, dtype)
+        for measured, right in (
+            (fast(moved), expected),
+            (stack_gradient(fast, moved), gradient),
+        ):
+            assert (measured.device.type, measured.dtype) == (device, dtype)
+            error = (measured.double().cpu() - right).abs().max() / right.abs().max()
+            assert error < tolerance
+
+
+@pytest.mark.usefixtures("_both_ways")
 def test_a_fused_network_trains_as_the_other_does():
     model, fast = fused_twins()
     inputs, targets = normal(20, 5).double(), torch.arange(20) % 3
     for net in (model, fast):
         adam = torch.optim.Adam(net.parameters(), lr=0.01)
-        for _ in range(5):
-            adam.zero_grad()
-            functional.cross_entropy(net(inputs), targets).backward()
+        for step in range(8):
+            chosen = slice(7 * (step % 2))  # another batch size every other step
+            adam.zero_grad(set_to_none=step < 4)
+            functional.cross_entropy(net(inputs[chosen]), targets[chosen]).backward()
             adam.step()
     torch.testing.assert_close(fast(inputs), model(inputs))
 
 
+@pytest.mark.usefixtures("_both_ways")
 def test_two_passes_of_a_stack_do_not_share_their_memory():
     _, fast = fused_twins()
-    one, two = normal(4, 5).double(), normal(6, 5, seed=1).double()
-    separate = []
-    for inputs in (one, two):
-        fast.zero_grad()
-        fast(inputs).square().sum().backward()
-        separate.append(fast[2].weight.grad.clone())
+    one, two = normal(4, 5).double(), normal(4, 5, seed=1).double()
+    separate = stack_gradient(fast, one), stack_gradient(fast, two)
     fast.zero_grad()
     first, second = fast(one), fast(two)
     first.square().sum().backward()
@@ -600,17 +660,92 @@ def test_two_passes_of_a_stack_do_not_share_their_memory():
     torch.testing.assert_close(fast[2].weight.grad, separate[0] + separate[1])
 
 
-def test_a_stack_goes_backward_once_and_before_the_weights_change():
+@pytest.mark.usefixtures("_both_ways")
+def test_a_gradient_that_somebody_keeps_stays_as_it_is():
     _, fast = fused_twins()
-    loss = fast(normal(4, 5).double()).sum()
-    loss.backward(retain_graph=True)
-    with pytest.raises(RuntimeError, match="once for each forward pass"):
+    one, two = normal(4, 5).double(), normal(4, 5, seed=1).double()
+    expected = stack_gradient(fast, one)
+    kept, row = fast[2].weight.grad, fast[2].weight.grad[3, 1]
+    assert not torch.equal(stack_gradient(fast, two), expected)
+    assert torch.equal(kept, expected)
+    del kept
+    assert not torch.equal(stack_gradient(fast, two), expected)
+    assert torch.equal(row, expected[3, 1])
+
+
+def test_memory_that_nobody_holds_is_used_again():
+    _, fast = fused_twins()
+    inputs = normal(4, 5).double()
+    places = []
+    for _ in range(3):
+        loss = fast(inputs).sum()  # the loss of the step before lives on until here
+        fast.zero_grad()
         loss.backward()
-    loss = fast(normal(4, 5).double()).sum()
+        places.append((fast[2].weight.grad.data_ptr(), fast[2].outputs.kept.data_ptr()))
+    assert len(set(places)) == 1
+
+
+def test_a_stack_goes_backward_as_often_as_any_module_and_before_the_weights_change():
+    _, fast = fused_twins()
+    inputs = normal(4, 5).double()
+    once = stack_gradient(fast, inputs)
+    fast.zero_grad()
+    loss = fast(inputs).square().sum()
+    loss.backward(retain_graph=True)
+    loss.backward()
+    torch.testing.assert_close(fast[2].weight.grad, 2 * once)
+    with pytest.raises(RuntimeError, match="backward through the graph a second time"):
+        loss.backward()
+    loss = fast(inputs).sum()
     with torch.no_grad():
         fast[2].weight.mul_(2)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         loss.backward()
+
+
+@pytest.mark.parametrize("without", [torch.no_grad, torch.inference_mode])
+def test_a_stack_that_first_ran_without_gradients_has_the_right_ones(without):
+    (_, fast), (_, other) = fused_twins(), fused_twins()
+    inputs = normal(4, 5).double()
+    with without():
+        fast(inputs)
+    assert torch.equal(stack_gradient(fast, inputs), stack_gradient(other, inputs))
+
+
+@pytest.mark.parametrize("twin", [copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))])
+def test_a_copy_of_a_fused_network_shares_nothing_with_it(twin):
+    _, fast = fused_twins()
+    inputs = normal(4, 5).double()
+    fresh = len(pickle.dumps(fast))
+    expected = stack_gradient(fast, inputs)  # now it has memory to work in
+    assert len(pickle.dumps(fast)) == fresh  # and a file has no use for that
+    copied = twin(fast)
+    with torch.no_grad():
+        for parameter in fast.parameters():
+            parameter.mul_(2)
+    assert torch.equal(stack_gradient(copied, inputs), expected)
+    assert not torch.equal(stack_gradient(fast, inputs), expected)
+    assert torch.equal(stack_gradient(copied, inputs), expected)
+
+
+@pytest.mark.usefixtures("_both_ways")
+def test_a_stack_follows_its_weights_wherever_they_go():
+    _, fast = fused_twins()
+    _, other = fused_twins("tanh", 12)
+    inputs = normal(4, 5).double()
+    before = stack_gradient(fast, inputs)
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.mul_(1.1)
+    expected = stack_gradient(other, inputs)
+    fast.load_state_dict(other.state_dict())  # into the same memory
+    assert torch.equal(stack_gradient(fast, inputs), expected)
+    assert not torch.equal(expected, before)
+    fast[2].weight.data = fast[2].weight.data / 2  # to other memory
+    with torch.no_grad():
+        other[2].weight.div_(2)
+        assert torch.equal(fast(inputs), other(inputs))
+    assert torch.equal(stack_gradient(fast, inputs), stack_gradient(other, inputs))
 
 
 def test_fusing_copies():
@@ -644,3 +779,225 @@ def test_what_cannot_be_fused_is_refused(model):
 def test_only_a_sequential_can_be_fused():
     with pytest.raises(TypeError, match=r"model must be a torch.nn.Sequential, got Linear"):
         models.fused(nn.Linear(2, 2))
+
+
+# -- Recurrent networks ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fields", "error", "sentence"),
+    [
+        ({"cell": "LSTM"}, ValueError, "cell 'LSTM' is not known; did you mean 'lstm'?"),
+        ({"cell": nn.LSTM}, TypeError, f"cell must be a name such as 'rnn', got {nn.LSTM!r}"),
+        ({"width": 0}, ValueError, "width must be at least 1, got 0"),
+        (
+            {"initialization": "he"},
+            ValueError,
+            "initialization 'he' is not known; choose from default, orthogonal, identity",
+        ),
+        (
+            {"cell": "gru", "initialization": "identity"},
+            ValueError,
+            "initialization 'identity' is for cell='rnn' only; choose default or orthogonal "
+            "for 'gru'",
+        ),
+        ({"gain": 0.0}, ValueError, "gain must be finite and positive, got 0.0"),
+        (
+            {"forget_bias": "crono"},
+            ValueError,
+            "forget_bias 'crono' is not known; did you mean 'chrono'?",
+        ),
+        (
+            {"forget_bias": [1.0]},
+            TypeError,
+            "forget_bias must be a number, 'chrono' or None, got [1.0]",
+        ),
+        ({"forget_bias": math.nan}, ValueError, "forget_bias must be finite, got nan"),
+        (
+            {"cell": "rnn", "forget_bias": 1.0},
+            ValueError,
+            "forget_bias must be None for cell='rnn', which has no gate, got 1.0",
+        ),
+        (
+            {"forget_bias": "chrono"},
+            ValueError,
+            "longest must say how many steps to remember for forget_bias='chrono'",
+        ),
+        (
+            {"forget_bias": "chrono", "longest": 1},
+            ValueError,
+            "longest must be at least 2, got 1",
+        ),
+        (
+            {"forget_bias": 1.0, "longest": 9},
+            ValueError,
+            "longest must be None unless forget_bias is 'chrono', got 9",
+        ),
+    ],
+)
+def test_an_impossible_recurrent_setting_is_refused_in_one_sentence(fields, error, sentence):
+    with pytest.raises(error) as caught:
+        models.RecurrentSetting(**fields)
+    assert str(caught.value) == sentence
+
+
+def test_a_recurrent_setting_prints_and_shows():
+    setting = models.RecurrentSetting("gru", 8, "orthogonal", gain=2.0, forget_bias=-1)
+    assert str(setting) == "gru of 8, orthogonal, gain 2, forget bias -1"
+    assert "<tr><th>forget_bias</th><td>-1</td></tr>" in setting._repr_html_()
+    chrono = models.RecurrentSetting(forget_bias="chrono", longest=100)
+    assert str(chrono) == "lstm of 64, default, chrono up to 100"
+
+
+@pytest.mark.parametrize(("cell", "kind"), [("rnn", nn.RNN), ("lstm", nn.LSTM), ("gru", nn.GRU)])
+def test_a_default_recurrent_network_is_pytorch_s_own(cell, kind):
+    torch.manual_seed(7)
+    own, readout = kind(3, 5, batch_first=True), nn.Linear(5, 2)
+    before = torch.get_rng_state()
+    model = models.build_recurrent(models.RecurrentSetting(cell, 5), 3, 2, seed=7)
+    assert torch.equal(torch.get_rng_state(), before)
+    inputs = normal(4, 6, 3)
+    outputs, _ = own(inputs)
+    assert torch.equal(model(inputs), readout(outputs[:, -1]))
+    for name, weight in own.state_dict().items():
+        assert torch.equal(model.cell.state_dict()[name], weight)
+    other = models.build_recurrent(models.RecurrentSetting(cell, 5), 3, 2, seed=8)
+    assert not torch.equal(model(inputs), other(inputs))
+
+
+@pytest.mark.parametrize("cell", models.CELLS)
+def test_each_gate_of_an_orthogonal_cell_is_a_rotation_of_its_own(cell):
+    setting = models.RecurrentSetting(cell, 12, "orthogonal", gain=1.5)
+    model = models.build_recurrent(setting, 2, 1)
+    blocks = model.cell.weight_hh_l0.split(12)
+    assert len(blocks) == {"rnn": 1, "lstm": 4, "gru": 3}[cell]
+    for block in blocks:
+        torch.testing.assert_close(block @ block.T, 2.25 * torch.eye(12))
+    assert all(not torch.equal(block, blocks[0]) for block in blocks[1:])
+    assert not model.cell.bias_ih_l0.any()
+    assert not model.cell.bias_hh_l0.any()
+    plain = models.build_recurrent(models.RecurrentSetting(cell, 12), 2, 1)
+    assert torch.equal(model.cell.weight_ih_l0, plain.cell.weight_ih_l0)
+    assert torch.equal(model.readout.weight, plain.readout.weight)
+
+
+def test_an_identity_cell_without_input_keeps_a_positive_state():
+    model = models.build_recurrent(models.RecurrentSetting("rnn", 6, "identity"), 2, 1)
+    state = normal(1, 3, 6)
+    _, last = model.cell(torch.zeros(3, 20, 2), state)
+    assert torch.equal(last, state.relu())
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_a_forget_bias_is_the_share_that_a_cell_keeps(cell):
+    bias = 1.3
+    setting = models.RecurrentSetting(cell, 6, forget_bias=bias)
+    model = models.build_recurrent(setting, 2, 1).double()
+    with torch.no_grad():  # all but this gate switched off
+        for name, weight in model.cell.named_parameters():
+            keep = weight[6:12].clone()
+            weight.zero_()
+            if name.startswith("bias"):
+                weight[6:12] = keep
+    start = normal(1, 3, 6).double()
+    state = (torch.zeros_like(start), start) if cell == "lstm" else start
+    _, last = model.cell(torch.zeros(3, 4, 2).double(), state)
+    kept = last[1] if cell == "lstm" else last
+    torch.testing.assert_close(kept, start / (1 + math.exp(-bias)) ** 4, rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_chrono_draws_memories_up_to_the_longest(cell):
+    setting = models.RecurrentSetting(cell, 2000, forget_bias="chrono", longest=50)
+    with torch.no_grad():
+        layer = models.build_recurrent(setting, 1, 1).cell
+        biases = (layer.bias_ih_l0 + layer.bias_hh_l0).split(2000)
+    steps = biases[1].exp()
+    assert 1 <= steps.min() < 1.5
+    assert 48.5 < steps.max() <= 49.001
+    assert steps.mean().item() == pytest.approx(25, abs=4 * 48 / math.sqrt(12 * 2000))
+    if cell == "lstm":
+        assert torch.equal(biases[0], -biases[1])
+    others = torch.cat(biases[2:])
+    assert others.abs().max() < 2 / math.sqrt(2000)
+    assert others.any()
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "sentence"),
+    [
+        (
+            lambda: models.build_recurrent(Setting(), 2, 1),
+            TypeError,
+            "setting must be a models.RecurrentSetting, got Setting",
+        ),
+        (
+            lambda: models.build_recurrent(models.RecurrentSetting(), 0, 1),
+            ValueError,
+            "in_features must be at least 1, got 0",
+        ),
+        (
+            lambda: models.build_recurrent(models.RecurrentSetting(), 2, 1, seed=0.5),
+            TypeError,
+            "seed must be a whole number, got 0.5",
+        ),
+        (
+            lambda: models.predicted_through_time(models.RecurrentSetting(), torch.ones(4, 2)),
+            ValueError,
+            "inputs must be a batch of sequences, a tensor of shape (B, T, D)",
+        ),
+    ],
+)
+def test_recurrent_nonsense_is_refused_in_one_sentence(call, error, sentence):
+    with pytest.raises(error) as caught:
+        call()
+    assert str(caught.value) == sentence
+
+
+RECURRENT = [
+    {"cell": "rnn"},
+    {"cell": "rnn", "gain": 1.5},
+    {"cell": "rnn", "initialization": "orthogonal"},
+    {"cell": "rnn", "initialization": "identity"},
+    {"cell": "lstm"},
+    {"cell": "lstm", "initialization": "orthogonal"},
+    {"cell": "lstm", "forget_bias": 1.0},
+    {"cell": "lstm", "forget_bias": 2.0},
+    {"cell": "lstm", "forget_bias": "chrono", "longest": 40},
+    {"cell": "gru"},
+    {"cell": "gru", "initialization": "orthogonal"},
+    {"cell": "gru", "forget_bias": 1.0},
+    {"cell": "gru", "forget_bias": "chrono", "longest": 40},
+]
+
+
+@pytest.mark.parametrize("fields", RECURRENT)
+def test_the_predicted_fading_is_that_of_wide_cells(fields):
+    # Through the inputs, not through the states: another way than probe's.
+    setting = models.RecurrentSetting(**fields, width=400)
+    inputs = normal(4, 40, 200).abs() * 0.1
+    logs = []
+    for seed in range(3):
+        model = models.build_recurrent(setting, 200, 1, seed).double()
+        leaf = inputs.double().requires_grad_()
+        model(leaf).sum().backward()
+        logs.append(leaf.grad.norm(dim=(0, 2)).log())
+    measured = torch.stack(logs).mean(dim=0).numpy()
+    expected = np.log(models.predicted_through_time(setting, inputs))
+    # The first and last steps reach inputs and states differently.
+    grown, said = ((line[34] - line[10]) / 24 for line in (measured, expected))
+    assert grown == pytest.approx(said, abs=0.03)  # 3 % a step
+
+
+def test_the_predicted_profile_is_that_of_the_probe_at_every_lag():
+    inputs = data.adding(60).batch(32)[0]
+    targets = torch.zeros(32, 1)
+    for fields in RECURRENT:
+        setting = models.RecurrentSetting(**fields, width=256)
+        model = models.build_recurrent(setting, 2, 1)
+        norms = probe.through_time(model, inputs, targets, functional.mse_loss)
+        off = np.log(norms / norms[-1]) - np.log(models.predicted_through_time(setting, inputs))
+        assert abs(off).max() < 2.0, setting  # of up to 33
+        assert off[-1] == 0
+    single = models.predicted_through_time(models.RecurrentSetting(), torch.ones(2, 1, 2))
+    assert single.tolist() == [1.0]

@@ -8,18 +8,22 @@ an experiment takes minutes and runs here at small parameters only.
 import ast
 import re
 import statistics
+import subprocess
+import sys
+from functools import partial
 from urllib.parse import unquote
 
 import nbformat
 import papermill
 import pytest
 
-from helpers import render
+from helpers import experiment, render, sweep
 
 LESSONS = {path.stem: path for path in render.lessons()}
 EXPERIMENTS = {path.stem: path for path in render.experiments()}
 # For each experiment the parameters with which papermill runs it in a few seconds.
 SMALL = {
+    "depth": {"depth": 8, "steps": 30},
     "phase_diagram": {
         "variances": [0.5, 1.76, 6.5],
         "depths": [5, 10, 60],
@@ -30,6 +34,7 @@ SMALL = {
         "hidden_rate": 3e-5,
         "steps": [60, 10, 10],
     },
+    "time_lag": {"length": 20, "width": 32, "steps": 60},
 }
 LINK = re.compile(r"\]\(([^)\s]+)|(?:href|src)=[\"']([^\"']+)")
 LEFTOVER = {
@@ -117,6 +122,8 @@ def known_tags(notebook, name):
 def only_text_and_png(notebook, name):
     kinds = {kind for output in outputs(notebook) for kind in output.get("data", {})}
     allowed = {"text/plain", "text/html", "text/markdown", "text/latex", "image/png"}
+    if not name[:2].isdigit():
+        allowed.add("application/json")  # what an experiment records
     complaints = [f"stored {kind}" for kind in sorted(kinds - allowed)]
     if any(output.output_type == "error" for output in outputs(notebook)):
         complaints.append("stored error")
@@ -177,6 +184,36 @@ def no_exercises(notebook, name):
     """Whatever needs an answer belongs into a lesson."""
     cells = tagged(notebook, "exercise") + tagged(notebook, "check")
     return [f"cell [{cell.execution_count}] is an exercise or a check" for cell in cells]
+
+
+def validated_parameters(notebook, name):
+    """The cell after the parameters reads every one, before anything is computed."""
+    code = code_cells(notebook)
+    places = [n for n, cell in enumerate(code) if "parameters" in cell.metadata.get("tags", [])]
+    if not places or places[0] + 1 == len(code):
+        return ["no cell after the parameters"]
+    check = code[places[0] + 1].source
+    if not check.startswith("with experiment.validation():\n"):
+        return ["the cell after the parameters does not begin with experiment.validation()"]
+    used = {
+        context: {
+            node.id
+            for node in ast.walk(ast.parse(source))
+            if isinstance(node, ast.Name) and isinstance(node.ctx, context)
+        }
+        for context, source in ((ast.Store, code[places[0]].source), (ast.Load, check))
+    }
+    unread = used[ast.Store] - used[ast.Load]
+    return [f"nothing reads the parameter {other!r}" for other in sorted(unread)]
+
+
+def recorded_results(notebook, name):
+    """The last cell, and no other, records results, the headline a number."""
+    calls = [cell for cell in code_cells(notebook) if "experiment.record(" in cell.source]
+    if calls != notebook.cells[-1:]:
+        return ["the last cell, and only that, must call experiment.record"]
+    found = list(experiment.results(notebook).values())
+    return [] if found else ["no results are stored"]
 
 
 def one_setup(notebook, name):
@@ -287,6 +324,8 @@ EXPERIMENT_RULES = [
     one_setup,
     no_plumbing,
     working_links,
+    validated_parameters,
+    recorded_results,
 ]
 
 
@@ -330,7 +369,14 @@ def test_a_good_lesson_passes_every_rule():
 def good_experiment():
     """An experiment with nothing to complain about: shorter, and without exercises."""
     notebook = good()
-    notebook.cells = [notebook.cells[0], notebook.cells[1], *code_cells(notebook)[:-2]]
+    cells = code_cells(notebook)
+    cells[2].source = "with experiment.validation():\n    x = seed, rates"
+    cells[-1].source = "experiment.record(accuracy=0.5)"
+    cells[-1].metadata.tags = []
+    data = {"application/json": {"accuracy": 0.5}, "text/plain": "accuracy 0.5"}
+    cells[-1].outputs = [nbformat.v4.new_output("display_data", data)]
+    cells[-1].execution_count = len(cells) - 1
+    notebook.cells = [*notebook.cells[:2], *cells[:-2], cells[-1]]
     notebook.cells[0].source = "# Experiment · Where does it go?\n\n[here](#Why-not)"
     return notebook
 
@@ -346,7 +392,7 @@ def test_a_good_experiment_passes_every_rule_for_experiments():
 def test_links_are_read_from_the_folder_they_stand_in(monkeypatch):
     monkeypatch.setitem(LESSONS, "01_theory", None)
     monkeypatch.setitem(EXPERIMENTS, "depth", None)
-    for link, lesson, experiment in (
+    for link, lesson, run in (
         ("01_theory.ipynb#Why", [], ["link to 01_theory.ipynb#Why"]),
         ("../01_theory.ipynb", ["link to ../01_theory.ipynb"], []),
         ("experiments/depth.ipynb", [], ["link to experiments/depth.ipynb"]),
@@ -355,7 +401,7 @@ def test_links_are_read_from_the_folder_they_stand_in(monkeypatch):
         notebook = good()
         saying(f" [there]({link})")(notebook)
         assert working_links(notebook, "01_theory") == lesson
-        assert working_links(notebook, "phase_diagram") == experiment
+        assert working_links(notebook, "phase_diagram") == run
 
 
 def printing(words, **more):
@@ -401,6 +447,7 @@ BAD = [
     (known_tags, lambda nb: nb.cells[0].metadata.update(tags=["nbval-skip"])),
     (only_text_and_png, showing({"image/svg+xml": "<svg/>"})),
     (only_text_and_png, showing({"application/vnd.jupyter.widget-view+json": {}})),
+    (only_text_and_png, showing({"application/json": {}})),
     (only_text_and_png, printing("careful\n", name="stderr")),
     (
         only_text_and_png,
@@ -436,6 +483,16 @@ BAD = [
     (experiment_title, lambda nb: nb.cells.pop(0)),
     (no_exercises, lambda nb: code_cells(nb)[2].metadata.update(tags=["exercise"])),
     (no_exercises, lambda nb: code_cells(nb)[2].metadata.update(tags=["check"])),
+    (validated_parameters, lambda nb: code_cells(nb)[2].update(source="x = seed, rates")),
+    (
+        validated_parameters,
+        lambda nb: code_cells(nb)[2].update(source="with experiment.validation():\n    x = seed"),
+    ),
+    (validated_parameters, lambda nb: nb.cells.__delitem__(slice(4, None))),
+    (recorded_results, lambda nb: nb.cells.pop()),
+    (recorded_results, lambda nb: nb.cells.append(nbformat.v4.new_markdown_cell("The end."))),
+    (recorded_results, lambda nb: nb.cells[-1].update(outputs=[])),
+    (recorded_results, lambda nb: code_cells(nb)[3].update(source="experiment.record(x=1)")),
     (one_setup, lambda nb: code_cells(nb)[0].metadata.update(tags=[])),
     (one_setup, lambda nb: code_cells(nb)[2].metadata.update(tags=["setup"])),
     (no_plumbing, coding("from math import *")),
@@ -464,10 +521,10 @@ BAD = [
 
 @pytest.mark.parametrize(("rule", "damage"), BAD)
 def test_each_rule_sees_a_bad_notebook(rule, damage):
-    notebook = good() if rule in RULES else good_experiment()
-    assert rule(notebook, "01_theory") == []
+    notebook, name = (good(), "01_theory") if rule in RULES else (good_experiment(), "depth")
+    assert rule(notebook, name) == []
     damage(notebook)
-    assert rule(notebook, "01_theory")
+    assert rule(notebook, name)
 
 
 def test_no_rule_is_left_without_a_bad_notebook():
@@ -549,7 +606,71 @@ def test_no_experiment_is_left_out():
         assert set(values) <= stored
 
 
+def shown(notebook):
+    """Everything an execution put into a notebook."""
+    return [
+        (output.get("text"), output.get("data"), output.output_type) for output in outputs(notebook)
+    ]
+
+
 @pytest.mark.parametrize("name", SMALL)
-def test_experiment_runs_at_small_parameters(name, tmp_path, monkeypatch):
+def test_experiment_runs_as_strings_and_warm_and_says_the_same(name, tmp_path, monkeypatch):
+    """At small parameters; once in a kernel, once by the engine with every value as a string."""
     monkeypatch.chdir(tmp_path)
-    papermill.execute_notebook(EXPERIMENTS[name], None, SMALL[name], progress_bar=False)
+    run = partial(papermill.execute_notebook, EXPERIMENTS[name], None, progress_bar=False)
+    plain = run(SMALL[name])
+    defaults = sweep.plan(EXPERIMENTS[name], {}, {}).defaults
+    texts = {key: str(value) for key, value in {**defaults, **SMALL[name]}.items()}
+    warm = run(texts, engine_name="warm")
+    assert experiment.results(plain)
+    assert shown(warm) == shown(plain)
+
+
+BAD_VALUES = [
+    ("depth", "depth", 0, "depth must be at least 1, got 0"),
+    ("depth", "depth", "ten", "depth must be a whole number, got 'ten'"),
+    ("depth", "activation", "rellu", "activation 'rellu' is not known; did you mean 'relu'?"),
+    ("depth", "gain", "-1", "gain must be"),
+    ("depth", "rate", -1, "rate must be"),
+    ("depth", "optimizer", "Adam", "did you mean 'adam'?"),
+    ("depth", "steps", "-5", "steps must be"),
+    ("depth", "seed", "None", "seed must be a whole number, got 'None'"),
+    ("depth", "data_set", "imagenet", "data_set must be one of digits"),
+    ("depth", "device", "tpu9", "device"),
+    ("phase_diagram", "depths", "[5, 1.5]", "depths must be a whole number, got '1.5'"),
+    ("phase_diagram", "depths", "[]", "variances and depths must be two or more"),
+    ("phase_diagram", "variances", "[1, -1]", "variances and depths must be two or more, above 0"),
+    ("phase_diagram", "activation", "tan", "activation 'tan' is not known; did you mean 'tanh'?"),
+    ("time_lag", "cell", "lstmm", "cell 'lstmm' is not known"),
+    ("time_lag", "length", "1", "length must be"),
+    ("ten_thousand_layers", "steps", "[]", "steps must"),
+    ("ten_thousand_layers", "gain", "wide", "gain must be a number, got 'wide'"),
+]
+
+
+@pytest.mark.parametrize(("name", "parameter", "value", "words"), BAD_VALUES)
+def test_a_bad_parameter_is_refused_in_one_sentence(name, parameter, value, words):
+    with pytest.raises(papermill.PapermillExecutionError) as caught:
+        papermill.execute_notebook(
+            EXPERIMENTS[name], None, {parameter: value}, engine_name="warm", progress_bar=False
+        )
+    (sentence,) = caught.value.traceback
+    assert words in sentence
+    assert "\n" not in sentence
+    assert caught.value.ename == "ParameterError"
+
+
+def test_every_experiment_is_shown_a_bad_parameter():
+    assert {name for name, *_ in BAD_VALUES} == set(EXPERIMENTS)
+
+
+def test_papermill_says_no_with_a_sentence_and_a_code(tmp_path):
+    """The command itself, as a person types it."""
+    target = tmp_path / "out.ipynb"
+    command = [sys.executable, "-m", "papermill", EXPERIMENTS["depth"], target, "-p", "depth", "0"]
+    done = subprocess.run([*map(str, command)], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.endswith("depth must be at least 1, got 0\n\n")
+    stored = nbformat.read(target, as_version=4)  # papermill's own record of the error, whole
+    nbformat.validate(stored)
+    assert experiment.results(stored) == {}

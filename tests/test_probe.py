@@ -852,3 +852,182 @@ def test_nonsense_is_refused_in_one_sentence(arguments, error, sentence):
     with pytest.raises(error) as caught:
         probe.record(**arguments)
     assert str(caught.value) == sentence
+
+
+# -- Through time ------------------------------------------------------------------------
+
+
+class Cells(nn.Module):
+    """A recurrent layer and a readout of its states, as a test wants it."""
+
+    def __init__(self, cell, read=lambda states: states[:, -1]):
+        super().__init__()
+        with torch.random.fork_rng():
+            torch.manual_seed(8)
+            self.cell, self.out = cell(), nn.Linear(5, 2)
+        self.read = read
+
+    def forward(self, inputs):
+        return self.out(self.read(self.cell(inputs)[0]))
+
+
+SEQUENCES = normal(6, 9, 3, seed=2)
+
+
+def by_hand(kind, single, inputs, targets, read):
+    """Step through a one-layer cell with PyTorch's cell for one step; norms at its states."""
+    model = Cells(lambda: kind(3, 5, batch_first=True), read).double()
+    step = single(3, 5).double()
+    step.load_state_dict({name[:-3]: w for name, w in model.cell.state_dict().items()})
+    state, states, hidden = None, [], []
+    for one in inputs.double().unbind(dim=1):
+        state = step(one, state)
+        # Copies: what the c of an LSTM does to the h of the same step is not asked for.
+        parts = [part.clone() for part in (state if isinstance(state, tuple) else (state,))]
+        for part in parts:
+            part.retain_grad()
+        state = tuple(parts) if isinstance(state, tuple) else parts[0]
+        states.append(parts)
+        hidden.append(parts[0])
+    mse(model.out(read(torch.stack(hidden, dim=1))), targets.double()).backward()
+    return [
+        math.sqrt(sum(part.grad.square().sum() for part in parts if part.grad is not None))
+        for parts in states
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "single"),
+    [(nn.RNN, nn.RNNCell), (nn.LSTM, nn.LSTMCell), (nn.GRU, nn.GRUCell)],
+)
+@pytest.mark.parametrize("read", [lambda states: states[:, -1], lambda states: states.mean(dim=1)])
+def test_gradients_through_time_are_those_of_single_steps(kind, single, read):
+    model = Cells(lambda: kind(3, 5, batch_first=True), read)
+    norms = probe.through_time(model, SEQUENCES, Y, mse)
+    assert norms.shape == (9,)
+    assert norms.dtype == np.float64
+    assert norms == close(by_hand(kind, single, SEQUENCES, Y, read), 1e-11)
+
+
+def test_layers_batch_axis_and_missing_batch_make_no_difference_to_the_time_axis():
+    def layers(first):
+        return Cells(
+            lambda: nn.GRU(3, 5, num_layers=2, batch_first=first),
+            lambda states: states[:, -1] if first else states[-1],
+        )
+
+    expected = probe.through_time(layers(True), SEQUENCES, Y, mse)
+    found = probe.through_time(layers(False), SEQUENCES.transpose(0, 1), Y, mse)
+    assert found == close(expected)
+    single = probe.through_time(layers(False), SEQUENCES[0], Y[0], mse)
+    assert single == close(probe.through_time(layers(True), SEQUENCES[:1], Y[:1], mse))
+
+
+def test_a_linear_chain_fades_by_its_weight_and_far_beyond_float32():
+    def chain(weight):
+        cell = nn.RNN(1, 1, nonlinearity="relu", batch_first=True)
+        for parameter, value in zip(cell.parameters(), (1.0, weight, 0.0, 0.0), strict=True):
+            nn.init.constant_(parameter, value)
+        return cell
+
+    def model(weight):
+        net = Cells(lambda: chain(weight))
+        net.out = nn.Linear(1, 1)
+        return net
+
+    inputs, targets = torch.ones(1, 101, 1), torch.zeros(1, 1)
+    norms = probe.through_time(model(0.25), inputs, targets, mse)
+    assert norms / norms[-1] == close(0.25 ** np.arange(100, -1, -1.0))
+    assert norms[0] < 1e-55
+    norms = probe.through_time(model(1e-3), inputs, targets, mse)
+    assert norms[0] / norms[-1] == close(float(torch.tensor(1e-3)) ** 100, 1e-9)
+    norms = probe.through_time(model(0.0), inputs, targets, mse)
+    assert norms[-1] > 0
+    assert not norms[:-1].any()
+
+
+def test_a_model_that_steps_by_itself_is_measured_too():
+    class Own(Cells):
+        def forward(self, inputs):
+            state, outputs = None, []
+            for one in inputs.split(1, dim=1):
+                output, state = self.cell(one, state)
+                outputs.append(output)
+            return self.out(torch.cat(outputs, dim=1)[:, -1])
+
+    lstm = lambda: nn.LSTM(3, 5, batch_first=True)  # noqa: E731
+    expected = probe.through_time(Cells(lstm), SEQUENCES, Y, mse)
+    assert probe.through_time(Own(lstm), SEQUENCES, Y, mse) == close(expected)
+
+
+def test_looking_through_time_leaves_everything_as_it_was():
+    model = Cells(lambda: nn.LSTM(3, 5, num_layers=2, dropout=0.5, batch_first=True))
+    model.cell.weight_hh_l0.requires_grad_(requires_grad=False)
+    mse(model(SEQUENCES), Y).backward()
+    with untouched(model), torch.no_grad():
+        norms = probe.through_time(model, SEQUENCES, Y, mse)
+    assert (norms > 0).all()
+    with untouched(model), pytest.raises(ZeroDivisionError):
+        probe.through_time(model, SEQUENCES, Y, boom)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "sentence"),
+    [
+        ({"model": "net"}, TypeError, "model must be a torch.nn.Module, got str"),
+        (
+            {"model": nn.Linear(3, 2)},
+            ValueError,
+            "model must have exactly one nn.RNN, nn.LSTM or nn.GRU, of one direction, got 0",
+        ),
+        (
+            {"model": nn.ModuleList([nn.GRU(3, 5), nn.GRU(5, 5)])},
+            ValueError,
+            "model must have exactly one nn.RNN, nn.LSTM or nn.GRU, of one direction, got 2",
+        ),
+        (
+            {"model": nn.GRU(3, 5, bidirectional=True)},
+            ValueError,
+            "model must have exactly one nn.RNN, nn.LSTM or nn.GRU, of one direction, "
+            "got one of two",
+        ),
+        (
+            {"inputs": SEQUENCES[:0]},
+            ValueError,
+            "inputs must hold at least one sample, got shape (0, 9, 3)",
+        ),
+        (
+            {"loss_fn": lambda out, y: out - y},
+            ValueError,
+            "loss_fn must return one number (a scalar tensor), got shape (6, 2)",
+        ),
+        (
+            {
+                "model": Net(
+                    lambda net, x: net.out(x.mean(1).repeat(1, 2)[:, :5]), cell=nn.GRU(3, 5)
+                )
+            },
+            ValueError,
+            "model must call its recurrent layer, and it does not",
+        ),
+    ],
+)
+def test_what_has_no_time_is_refused_in_one_sentence(arguments, error, sentence):
+    usual = {
+        "model": Cells(lambda: nn.GRU(3, 5, batch_first=True)),
+        "inputs": SEQUENCES,
+        "targets": Y,
+        "loss_fn": mse,
+    }
+    with pytest.raises(error) as caught:
+        probe.through_time(**{**usual, **arguments})
+    assert str(caught.value) == sentence
+
+
+def test_packed_sequences_are_refused():
+    def packed(net, inputs):
+        return net.out(net.cell(nn.utils.rnn.pack_sequence(list(inputs)))[1][-1])
+
+    model = Net(packed, cell=nn.GRU(3, 5))
+    with pytest.raises(ValueError, match="recurrent layer on a tensor, got PackedSequence"):
+        probe.through_time(model, SEQUENCES, Y, mse)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.optimize import brentq
-from scipy.special import erf, expit, ndtr
+from scipy.special import erf, eval_legendre, expit, ndtr
 from torch import nn
 
 from helpers import theory
@@ -837,3 +837,89 @@ def test_without_branches_a_stream_stays_as_it_is():
 def test_a_stream_refuses_nonsense_in_one_sentence(named, error, sentence):
     with pytest.raises(error, match=sentence):
         theory.residual_trajectory("relu", 2.0, **named)
+
+
+# -- Gradients through time --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("keep", "branch"), [(0.5, 0.144), (0.7, 0.4), (0.2, 0.9), (0.0, 0.8)])
+def test_lags_are_those_of_powers_of_random_matrices(keep, branch):
+    units, steps = 400, 16
+    draw = np.random.default_rng(0)
+    normal = draw.normal(size=(units, units))
+    for weights in (normal / math.sqrt(units), np.linalg.qr(normal)[0]):
+        step = keep * np.eye(units) + branch * weights
+        power, norms = np.eye(units), []
+        for _ in range(steps):
+            norms.append(np.linalg.norm(power) / math.sqrt(units))
+            power = power @ step
+        np.testing.assert_allclose(theory.lag_profile(keep, branch, steps), norms, rtol=0.1)
+
+
+def test_lags_are_legendre_polynomials():
+    keep, branch, k = 0.9, 0.3, np.arange(40)
+    share = (branch / keep) ** 2
+    exact = keep ** (2 * k) * (1 - share) ** k * eval_legendre(k, (1 + share) / (1 - share))
+    np.testing.assert_allclose(theory.lag_profile(keep, branch, 40), np.sqrt(exact), rtol=1e-11)
+    # The two paths are interchangeable, and each alone is a power.
+    np.testing.assert_allclose(theory.lag_profile(branch, keep, 40), np.sqrt(exact), rtol=1e-11)
+    np.testing.assert_allclose(theory.lag_profile(0.9, 0.0, 40), 0.9**k, rtol=1e-12)
+    np.testing.assert_allclose(theory.lag_profile(0.0, 1.1, 40), 1.1**k, rtol=1e-12)
+    assert theory.lag_profile(0.0, 0.0, 3).tolist() == [1, 0, 0]
+    assert theory.lag_profile(0.4, 0.4, 1).tolist() == [1]
+
+
+def test_lags_end_in_zero_or_infinity_without_a_word():
+    assert theory.lag_profile(0.3, 0.1, 2000)[-1] == 0
+    assert theory.lag_profile(2.0, 1.0, 2000)[-1] == math.inf
+
+
+@pytest.mark.parametrize("forget", [-1.0, 0.0, 2.0])
+def test_the_small_states_of_gated_cells_are_linear(forget):
+    keep, weight_var = expit(forget), 0.7
+    spread = math.sqrt(weight_var)
+    gru = theory.gated_profile("gru", forget, weight_var, 0.0, steps=30)
+    np.testing.assert_allclose(gru, theory.lag_profile(keep, (1 - keep) * spread / 2, 30))
+    lstm = theory.gated_profile("lstm", forget, weight_var, 0.0, steps=30)
+    assert lstm[0] == 1
+    later = math.hypot(keep, spread / 2) / 2 * theory.lag_profile(keep, spread / 4, 29)
+    np.testing.assert_allclose(lstm[1:], later)
+    assert theory.gated_profile("lstm", forget, weight_var, 0.0, steps=1).tolist() == [1]
+
+
+def test_a_state_that_saturates_lets_less_through():
+    for cell in ("lstm", "gru"):
+        calm, driven = (
+            theory.gated_profile(cell, 1.0, 1.0, drive, steps=40)[-1] for drive in (1e-6, 4.0)
+        )
+        assert driven < calm / 10
+    assert theory.gated_profile("lstm", 60.0, 1.0, 1.0, steps=20)[-1] >= 0  # a gate of exactly 1
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "sentence"),
+    [
+        (lambda: theory.lag_profile(-1.0, 0.1, 5), ValueError, "keep must be zero or positive"),
+        (lambda: theory.lag_profile(0.1, math.inf, 5), ValueError, "branch must be finite"),
+        (lambda: theory.lag_profile(0.1, 0.1, 0), ValueError, "steps must be at least 1, got 0"),
+        (lambda: theory.lag_profile(0.1, 0.1, 2.0), TypeError, "steps must be a whole number"),
+        (
+            lambda: theory.gated_profile("rnn", 0.0, 1.0, 1.0, steps=5),
+            ValueError,
+            "cell must be 'lstm' or 'gru', got 'rnn'",
+        ),
+        (
+            lambda: theory.gated_profile("gru", "0", 1.0, 1.0, steps=5),
+            TypeError,
+            "forget must be a number, got '0'",
+        ),
+        (
+            lambda: theory.gated_profile("gru", math.inf, 1.0, 1.0, steps=5),
+            ValueError,
+            "forget must be finite, got inf",
+        ),
+    ],
+)
+def test_lags_refuse_nonsense_in_one_sentence(call, error, sentence):
+    with pytest.raises(error, match=sentence):
+        call()

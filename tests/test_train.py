@@ -560,9 +560,9 @@ def test_nonsense_in_a_recipe_is_refused_in_one_sentence(fields, error, sentence
 
 def test_auto_is_the_gpu_if_there_is_one():
     expected = "cuda" if torch.cuda.is_available() else "cpu"
-    assert train.device().type == train.device("auto").type == expected
+    assert train.place().type == train.place("auto").type == expected
     for same in ("cpu", "cpu:0", torch.device("cpu")):
-        assert train.device(same) == torch.device("cpu")
+        assert train.place(same) == torch.device("cpu")
 
 
 @pytest.mark.parametrize(
@@ -587,7 +587,7 @@ def test_a_device_that_is_not_there_is_refused_in_one_sentence(split, name, erro
     model = network(split)
     before = weights(model)
     for wrong in (
-        lambda: train.device(name),
+        lambda: train.place(name),
         lambda: fit(model, split, device=name),
         lambda: fit_many(settings(), split, device=name),
     ):
@@ -603,15 +603,6 @@ def test_on_the_device_of_the_model_nothing_is_moved(split, monkeypatch):
     monkeypatch.setattr(torch.optim.Optimizer, "load_state_dict", None)
     assert train._there(split, torch.device("cpu")) is split
     assert fit(network(split), split, device="cpu").steps == 30
-
-
-def test_a_fused_model_stays_on_the_cpu(split, monkeypatch):
-    """As on a machine with a GPU, where its layers cannot go."""
-    fused = models.fused(network(split, depth=4))
-    monkeypatch.setattr(train, "device", lambda name: torch.device("cuda", 0))
-    assert fit(fused, split, steps=3, device="auto").steps == 3
-    with pytest.raises(ValueError, match=r"^device must be 'cpu' or 'auto' for a model from mod"):
-        fit(fused, split, steps=3, device="cuda")
 
 
 def test_a_model_on_two_devices_is_refused(split):
@@ -648,7 +639,7 @@ class Traveller(nn.Linear):
 
 def test_a_model_comes_back_when_training_raises(split, monkeypatch):
     model = Traveller(split.features, split.classes)
-    monkeypatch.setattr(train, "device", torch.device)
+    monkeypatch.setattr(train, "place", torch.device)
     with pytest.raises(RuntimeError):  # its weights are still here, the data already there
         fit(model, split, device="meta")
     assert model.sent == ["meta", "cpu"]
@@ -812,6 +803,32 @@ def test_accuracy_refuses_what_does_not_match():
     ):
         with pytest.raises(ValueError, match=f"same length of at least 1, got {lengths}"):
             train.accuracy(model, inputs, targets)
+
+
+def test_a_number_is_hit_by_all_its_outputs_or_it_is_missed():
+    targets = torch.tensor([[1.0, 2.0]] * 6)
+    off = torch.tensor([[0, 0], [0.03, -0.03], [0.05, 0], [0, -0.05], [math.nan, 0], [0, math.inf]])
+    assert train.accuracy(nn.Identity(), targets + off, targets) == pytest.approx(2 / 6)
+    with pytest.raises(ValueError, match=r"shape of the outputs, \(6, 2\), got \(6,\)"):
+        train.accuracy(nn.Identity(), targets, targets[:, 0])
+
+
+def test_accuracy_counts_every_part_of_many_inputs():
+    outputs = torch.eye(2).repeat(2300, 1)  # right, wrong, right, ...
+    targets = torch.zeros(4600, dtype=torch.long)
+    targets[:1000] = torch.arange(1000) % 2
+    assert train.accuracy(nn.Identity(), outputs, targets) == pytest.approx(2800 / 4600)
+
+
+def test_a_run_on_numbers_says_how_many_it_hits():
+    split = data.adding(4)
+    model = models.build_recurrent(models.RecurrentSetting("gru", 16), 2, 1)
+    adam = torch.optim.Adam(model.parameters(), lr=0.02)
+    mse = functional.mse_loss
+    history = train.fit(model, split, adam, steps=300, loss_fn=mse, progress=False)
+    errors = (model(split.test_inputs) - split.test_targets).abs()
+    assert history.test_accuracy == pytest.approx((errors < 0.04).double().mean().item())
+    assert history.test_accuracy > 0.4
 
 
 def test_one_thread_is_one_thread():

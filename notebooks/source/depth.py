@@ -68,7 +68,7 @@ with experiment.validation():
     )
     seed = experiment.read(int, seed=seed)
     split = data.load(data_set, seed)
-    place = train.device(device)
+    place = train.place(device)
 print(f"{setting}; {recipe}; seed {seed}; {split.name}")
 
 # %% [markdown]

@@ -14,16 +14,17 @@
 # # Experiment · Order and chaos, the fine map
 #
 # [Lesson 05](../05_initialization.ipynb) draws a coarse map of what can be trained: depth against
-# weight variance. This is the fine one, about two minutes of one processor. Every parameter can be
+# weight variance. This is the fine one, about a minute of one processor. Every parameter can be
 # set from outside:
 #
 # `course run phase_diagram -p activation relu -p bias_var 0.0 -p seed 1`
 
 # %% tags=["setup"]
-import numpy as np
-import torch
+import dataclasses
 
-from helpers import claims, data, models, plots, theory, train
+import numpy as np
+
+from helpers import claims, data, experiment, models, plots, theory, train
 
 plots.use_style()
 train.use_one_thread()
@@ -34,33 +35,54 @@ activation = "tanh"
 initialization = "lecun"
 bias_var = 0.05
 width = 32
-steps = 600
+optimizer = "adam"
 rate = 0.01
+steps = 600
+batch_size = 64
+data_set = "digits"
+device = "auto"
 variances = [0.5, 0.75, 1.0, 1.25, 1.5, 1.76, 2.0, 2.5, 3.0, 4.0, 5.0, 6.5]
 depths = [5, 8, 12, 18, 27, 40, 60, 80, 120, 160]
+
+# %%
+with experiment.validation():
+    seed = experiment.read(int, seed=seed)
+    variances = experiment.read(tuple[float, ...], variances=variances)
+    depths = experiment.read(tuple[int, ...], depths=depths)
+    split, place = data.load(data_set, seed), train.place(device)
+    shape = experiment.read(
+        models.Setting,
+        width=width,
+        activation=activation,
+        initialization=initialization,
+        bias_var=bias_var,
+    )
+    recipe = experiment.read(
+        train.Recipe, optimizer=optimizer, rate=rate, steps=steps, batch_size=batch_size
+    )
+    if min(len(variances), len(depths)) < 2 or min(variances) <= 0 or min(depths) < 2:
+        raise ValueError("variances and depths must be two or more, above 0 and at least 2")
 
 # %% [markdown]
 # ## The map
 #
 # One row of networks, all of one depth, trains as a single batched computation
-# (`train.fit_many`), with Adam at a rate of `rate` over the depth.
+# (`train.fit_many`), at a learning rate of `rate` over the depth.
+
 
 # %%
-digits = data.digits(seed)
-
-
 def row(depth):
     """Training accuracy of the networks of one depth, a weight variance each."""
-    settings = [
-        models.Setting(depth, width, activation, initialization, gain=v**0.5, bias_var=bias_var)
-        for v in variances
-    ]
+    settings = [dataclasses.replace(shape, depth=depth, gain=v**0.5) for v in variances]
+    slower = dataclasses.replace(recipe, rate=recipe.rate / depth)
     runs = train.fit_many(
         settings,
-        digits,
-        lambda parameters: torch.optim.Adam(parameters, lr=rate / depth),
-        steps=steps,
+        split,
+        slower,
+        steps=recipe.steps,
+        batch_size=recipe.batch_size,
         seeds=seed,
+        device=place,
     )
     return [run.train_accuracy for run in runs]
 
@@ -76,7 +98,7 @@ accuracy = np.array([row(depth) for depth in depths])
 
 # %%
 grid = np.geomspace(min(variances), max(variances), 200)
-points = [theory.fixed_point(activation, v, bias_var) for v in grid]
+points = [theory.fixed_point(shape.activation, v, shape.variances[1]) for v in grid]
 lines = {
     "6 correlation depths": (grid, [6 * point.correlation_depth for point in points]),
     "4 decades of gradient": (grid, [8 / max(abs(np.log10(p.chi)), 1e-9) for p in points]),
@@ -95,12 +117,13 @@ ax = plots.heat_map(
     ylabel="depth",
     label="training accuracy",
     lines=lines,
-    title=f"What {steps} steps can train: {activation}, {initialization}, width {width}",
+    title=f"What {recipe.steps} steps can train: {shape.activation}, width {shape.width}",
 )
 plots.show(ax, "Training accuracy by weight variance and depth, with two theory lines over it.")
 
 # %%
-chi = np.array([theory.fixed_point(activation, v, bias_var).chi for v in variances])
+bias = shape.variances[1]
+chi = np.array([theory.fixed_point(shape.activation, v, bias).chi for v in variances])
 changed = np.abs(np.outer(depths, np.log10(chi))) / 2  # decades of gradient, for each cell
 near, far = accuracy[changed < 1], accuracy[changed > 6]
 claims.claim("there are cells of both kinds", near.size > 0 and far.size > 0)
@@ -120,3 +143,20 @@ claims.claim("median, more than six decades", np.median(far), below=0.4, drifts=
 # line both scales are endless, and the bright tongue ends. More steps at a lower rate push it up,
 # not to infinity, since a narrow network loses directions that no variance brings back (lesson 05).
 # Run this notebook with `-p initialization orthogonal` and compare.
+
+# %% [markdown]
+# ## The results, as data
+#
+# A depth counts as trained where some variance gets more than half of the training pictures right.
+
+# %%
+best = accuracy.max(axis=1)
+trained = [depth for depth, share in zip(depths, best, strict=True) if share > 0.5]
+experiment.record(
+    deepest_trained=max(trained, default=0),
+    trained_share=(accuracy > 0.5).mean(),
+    best_variance=variances[accuracy[-1].argmax()],
+    near_theory=np.median(near),
+    far_from_theory=np.median(far),
+    accuracy=accuracy,
+)

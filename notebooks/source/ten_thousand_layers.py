@@ -22,13 +22,14 @@
 # The same with papermill: `papermill ten_thousand_layers.ipynb out.ipynb -p seed 1`.
 
 # %% tags=["setup"]
+import dataclasses
 import time
 
 import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 
-from helpers import claims, data, models, plots, probe, theory, train
+from helpers import claims, data, experiment, models, plots, probe, theory, train
 
 plots.use_style()
 train.use_one_thread()
@@ -45,6 +46,24 @@ steps = [80, 20, 20]
 probed = 16
 least_accuracy = 0.93
 most_cpu_minutes = 3.0
+device = "auto"
+
+# %%
+with experiment.validation():
+    seed, probed = experiment.read(int, seed=seed), experiment.read(int, probed=probed)
+    steps = experiment.read(tuple[int, ...], steps=steps)
+    setting = experiment.read(
+        models.Setting, depth=depth, width=width, gain=gain, bias_var=bias_var
+    )
+    setting = dataclasses.replace(setting, initialization="orthogonal")
+    hidden_rate = experiment.read(float, hidden_rate=hidden_rate)
+    end_rate = experiment.read(float, end_rate=end_rate)
+    least_accuracy = experiment.read(float, least_accuracy=least_accuracy)
+    most_cpu_minutes = experiment.read(float, most_cpu_minutes=most_cpu_minutes)
+    digits, place = data.digits(seed), train.place(device)
+    batch = digits.batch(probed, seed)
+    if len(steps) != 3 or min(hidden_rate, end_rate, *steps) <= 0 or setting.depth < 3:
+        raise ValueError("steps must be three numbers above 0, the rates too, and depth at least 3")
 
 # %% [markdown]
 # ## Before training
@@ -54,24 +73,24 @@ most_cpu_minutes = 3.0
 # number. We draw the network, and look with the probe.
 
 # %%
-digits = data.digits(seed)
-setting = models.Setting(depth, width, "tanh", "orthogonal", gain=gain, bias_var=bias_var)
 net = models.build(setting, digits.features, digits.classes, seed)
-flow = probe.record(net, *digits.batch(probed, seed), cross_entropy)
-point = theory.fixed_point("tanh", gain**2, bias_var)
-print(f"χ = {point.chi:.5f}, χ^(L/2) = {point.chi ** (depth / 2):.2g}")
-print(f"delta, layer 1 over layer {depth}: {flow.relative_delta_norms[0]:.2g}")
+flow = probe.record(net, *batch, cross_entropy)
+point = theory.fixed_point("tanh", *setting.variances)
+print(f"χ = {point.chi:.5f}, χ^(L/2) = {point.chi ** (setting.depth / 2):.2g}")
+print(f"delta, layer 1 over layer {setting.depth}: {flow.relative_delta_norms[0]:.2g}")
 
 # %%
-line = models.predicted_profile(setting, digits.batch(probed, seed)[0])
+line = models.predicted_profile(setting, batch[0])
 ax = plots.layer_profile(
     {"measured": flow.relative_delta_norms},
     {"measured": line},
     ylabel="delta norm, relative to the last layer",
     float32_zone=False,
-    title=f"{depth:,} plain layers, before training",
+    title=f"{setting.depth:,} plain layers, before training",
 )
-plots.show(ax, f"Delta norm against layer over {depth} layers, with the theory's dashed line.")
+plots.show(
+    ax, f"Delta norm against layer over {setting.depth} layers, with the theory's dashed line."
+)
 
 # %% [markdown]
 # ## Training
@@ -95,16 +114,19 @@ for part, (count, share) in enumerate(zip(steps, (1.0, 0.3, 0.1), strict=True)):
     for group, rate in zip(adam.param_groups, rates, strict=True):
         group["lr"] = share * rate
     order = 1000 * seed + part
-    runs.append(train.fit(fast, digits, adam, steps=count, batch_size=128, seed=order))
+    runs.append(
+        train.fit(fast, digits, adam, steps=count, batch_size=128, seed=order, device=place)
+    )
 minutes = (time.process_time() - start) / 60
 
 # %%
 losses = np.concatenate([run.losses for run in runs])
 whole = train.History(losses, runs[-1].train_accuracy, runs[-1].test_accuracy)
-title = f"{depth:,} plain layers learn"
+title = f"{setting.depth:,} plain layers learn"
 ax = plots.training_curves({"loss": whole}, chance=np.log(digits.classes), title=title)
 plots.show(
-    ax, f"Loss by step while {depth} layers train: it soon leaves guessing and falls steadily."
+    ax,
+    f"Loss by step while {setting.depth} layers train: it soon leaves guessing and falls steadily.",
 )
 claims.claim("test accuracy", whole.test_accuracy, above=least_accuracy, drifts=True)
 claims.claim("CPU minutes of the training", minutes, below=most_cpu_minutes, drifts=True)
@@ -116,3 +138,14 @@ claims.claim("CPU minutes of the training", minutes, below=most_cpu_minutes, dri
 # depth by itself is no obstacle, and how narrow the way is. The gain may be off by about two per
 # cent, the rate by a factor of a few, and a weight matrix that is not a rotation loses the pictures
 # (lesson 05 shows each of these fail at 1,000 layers).
+
+# %% [markdown]
+# ## The results, as data
+
+# %%
+experiment.record(
+    test_accuracy=whole.test_accuracy,
+    train_accuracy=whole.train_accuracy,
+    decades_lost=flow.decades_lost,
+    chi=point.chi,
+)
