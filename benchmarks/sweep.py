@@ -37,7 +37,7 @@ setting = models.Setting(depth=20, width=64)
 for seed in range({count}):
     split = data.digits(seed)
     net = models.build(setting, split.features, split.classes, seed)
-    flow = probe.record(net, *split.batch(256, seed), cross_entropy)
+    flow = probe.record(net, *split.batch(128, seed), cross_entropy)
     train.fit(net, split, recipe(net.parameters()), steps=50, seed=seed, device="cpu")
 """
 BATCHED = """

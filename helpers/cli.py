@@ -178,16 +178,9 @@ def sweep(
     try:
         wanted = sweeping.plan(_notebook(notebook), _grid(grids, grid_file), _fixed(parameters))
         folder = sweeping.Folder(out or Path("runs") / wanted.name)
-        refusals = sweeping.refused(wanted, sweeping.due(wanted, folder, retry_failed))
-        if refusals:
-            more = f"; and {len(refusals) - 1} more" if len(refusals) > 1 else ""
-            raise ValueError(f"nothing was started. {refusals[0]}{more}")
         if dry_run:
-            for name, cell in wanted.cells().items():
-                row = folder.row(name, cell)
-                state = "to run" if row is None else "failed" if row["error"] else "finished"
-                click.echo(f"{state:8}  {_words(cell)}")
-            click.echo(f"{len(wanted.cells())} runs: {sweeping.tally(wanted, folder)}")
+            for line in sweeping.preview(wanted, folder, retry_failed):
+                click.echo(line)
             return
         if workers and scheduler:
             raise ValueError("--workers is for this machine; with --scheduler start them there")
@@ -257,10 +250,6 @@ def _fixed(parameters: tuple) -> dict[str, object]:
     from helpers import sweep
 
     return {name: sweep.literal(text) for name, text in parameters}
-
-
-def _words(cell: dict) -> str:
-    return ", ".join(f"{name}={value}" for name, value in cell.items()) or "the defaults"
 
 
 def _lab_command(folder: Path, first: str, options: "Iterable[str]") -> list[str]:

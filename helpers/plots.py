@@ -22,6 +22,7 @@ import numpy as np
 from IPython.display import clear_output, display
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -63,7 +64,8 @@ def show(axes: Axes, alt: str) -> None:
         raise ValueError("alt must say in words what the figure shows, got nothing")
     figure = axes.get_figure(root=True)
     picture = io.BytesIO()
-    figure.savefig(picture, format="png", metadata={"Software": None})
+    # What savefig writes as well, after drawing everything twice.
+    FigureCanvasAgg(figure).print_png(picture, metadata={"Software": None})
     plt.close(figure)
     display(
         {"image/png": picture.getvalue(), "text/plain": alt},

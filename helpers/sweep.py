@@ -66,6 +66,13 @@ class Plan:
         """The parameters with more than one value."""
         return tuple(name for name, values in self.grid.items() if len(values) > 1)
 
+    @property
+    def identity(self) -> dict[str, str]:
+        """What tells this notebook from others and from its other versions."""
+        notebook = nbformat.reads(self.content, as_version=4)
+        code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+        return {"notebook": self.name, "code": _digest(code)}
+
     def cells(self) -> dict[str, dict[str, object]]:
         """Return the parameters of every run by the run's name, the last name fastest."""
         return {
@@ -418,6 +425,7 @@ def _deaf_to_ctrl_c() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
+@cache
 def versions() -> dict[str, str]:
     """Say what a run's numbers depend on: the course, torch and numpy."""
     course = hashlib.sha256()
@@ -463,22 +471,23 @@ class Folder:
         """The folder of the single runs."""
         return self.path / "runs"
 
-    def prepare(self, wanted: Plan) -> None:
-        """Make the folder, or see that it belongs to the same notebook.
+    @property
+    def mark(self) -> Path:
+        """The file that says whose runs these are."""
+        return self.path / "sweep.json"
+
+    def check(self, wanted: Plan) -> None:
+        """See that the folder is new, empty, or of the same notebook.
 
         Raises:
             ValueError: If it holds the runs of another notebook or version.
         """
-        mark = self.path / "sweep.json"
-        notebook = nbformat.reads(wanted.content, as_version=4)
-        code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-        identity = {"notebook": wanted.name, "code": _digest(code)}
-        if mark.exists():
+        if self.mark.exists():
             try:
-                stored = json.loads(mark.read_text(encoding="utf-8"))
+                stored = json.loads(self.mark.read_text(encoding="utf-8"))
             except ValueError:
                 stored = None
-            if stored != identity:
+            if stored != wanted.identity:
                 raise ValueError(
                     f"{self.path} holds runs of another notebook, or of another version of "
                     f"{wanted.name}; name another folder with --out"
@@ -487,8 +496,19 @@ class Folder:
             raise ValueError(
                 f"{self.path} holds other files and no sweep; name another folder with --out"
             )
+
+    @contextmanager
+    def held(self, wanted: Plan) -> Iterator[None]:
+        """Make the folder, and let no other process work in it meanwhile.
+
+        Raises:
+            ValueError: As ``check``, or if it is in use.
+        """
+        self.check(wanted)
         self.runs.mkdir(parents=True, exist_ok=True)
-        files.write(mark, json.dumps(identity, indent=1).encode())
+        with files.held(self.path):
+            files.write(self.mark, json.dumps(wanted.identity, indent=1).encode())
+            yield
 
     def row(self, name: str, parameters: Mapping[str, object]) -> dict | None:
         """Return what is stored of a run; None if it has not ended or is not readable."""
@@ -627,29 +647,76 @@ def execute(
         How the sweep stands in the end.
 
     Raises:
-        ValueError: If the folder holds something else or is in use, or the cluster
-            cannot be reached.
+        ValueError: If the notebook refuses a run, the folder holds something else or
+            is in use, or the cluster cannot be reached.
     """
-    folder.prepare(wanted)
-    with files.held(folder.path):
-        cells = wanted.cells()
-        names = due(wanted, folder, retry_failed)
-        failed = 0 if retry_failed else tally(wanted, folder).failed
-        try:
-            if names:
-                with (
-                    cluster(workers and min(workers, len(names)), scheduler) as client,
-                    _bar(len(cells), len(cells) - len(names)) as bar,
-                ):
+    folder.check(wanted)
+    if not (names := due(wanted, folder, retry_failed)):
+        with folder.held(wanted):
+            collect(wanted, folder)
+        return tally(wanted, folder)
+    with cluster(workers and min(workers, len(names)), scheduler) as client:
+        _refuse(_asked(client, wanted, names))
+        with folder.held(wanted):
+            names = due(wanted, folder, retry_failed)  # somebody may have been here meanwhile
+            cells = wanted.cells()
+            failed = 0 if retry_failed else tally(wanted, folder).failed
+            try:
+                with _bar(len(cells), len(cells) - len(names)) as bar:
                     bar.set_postfix(failed=failed)
                     for name, outcome in outcomes(client, wanted, names, cell_seconds):
                         folder.store(name, cells[name], outcome)
                         failed += bool(outcome["error"])
                         bar.set_postfix(failed=failed, refresh=False)
                         bar.update()
-        finally:
-            collect(wanted, folder)
+            finally:
+                collect(wanted, folder)
     return tally(wanted, folder)
+
+
+def _asked(client: "Client", wanted: Plan, names: Sequence[str]) -> list[str]:
+    """Let a worker say which runs the notebook refuses, while all of them get warm."""
+    start = time.time_ns()
+    warming = [
+        client.submit(_warm_up, workers=[worker], key=f"warm-{start}-{worker}", pure=False)
+        for worker in client.scheduler_info(n_workers=-1)["workers"]
+    ]
+    asking = client.submit(refused, wanted, names, key=f"ask-{start}", pure=False)
+    from helpers import summary  # noqa: F401  (it takes a second, and now there is time)
+
+    answer = asking.result()
+    del warming
+    return answer
+
+
+def _refuse(refusals: Sequence[str]) -> None:
+    if refusals:
+        more = f"; and {len(refusals) - 1} more" if len(refusals) > 1 else ""
+        raise ValueError(f"nothing was started. {refusals[0]}{more}")
+
+
+def preview(wanted: Plan, folder: Folder, retry_failed: bool = False) -> Iterator[str]:
+    """Say what a sweep would do, and start nothing.
+
+    Args:
+        wanted: What to run.
+        folder: Where runs are kept.
+        retry_failed: Whether those that failed are to be run again.
+
+    Yields:
+        One line for each run, and one in the end.
+
+    Raises:
+        ValueError: If the notebook refuses a run.
+    """
+    names = due(wanted, folder, retry_failed)
+    _refuse(refused(wanted, names))
+    for name, cell in wanted.cells().items():
+        row = folder.row(name, cell)
+        state = "to run" if name in names else "failed" if row["error"] else "finished"
+        words = ", ".join(f"{name}={value}" for name, value in cell.items()) or "the defaults"
+        yield f"{state:8}  {words}"
+    yield f"{len(wanted.cells())} runs: {tally(wanted, folder)}"
 
 
 def _bar(total: int, done: int) -> tqdm:

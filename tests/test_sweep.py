@@ -229,15 +229,16 @@ def test_a_sweep_runs_every_cell_once_and_keeps_what_failed(tmp_path):
 
 def test_another_notebook_does_not_get_into_the_folder(tiny, tmp_path):
     folder = sweep.Folder(tmp_path / "out")
-    folder.prepare(sweep.plan(tiny, {}, {}))
-    folder.prepare(sweep.plan(tiny, {"a": (1, 2)}, {}))  # the same notebook, another grid
+    with folder.held(sweep.plan(tiny, {}, {})):
+        pass
+    folder.check(sweep.plan(tiny, {"a": (1, 2)}, {}))  # the same notebook, another grid
     changed = write_notebook(tmp_path, "print('changed')")
     with pytest.raises(ValueError, match="or of another version of tiny"):
-        folder.prepare(sweep.plan(changed, {}, {}))
+        folder.check(sweep.plan(changed, {}, {}))
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.tex").write_text("mine")
     with pytest.raises(ValueError, match="holds other files and no sweep"):
-        sweep.Folder(tmp_path / "full").prepare(sweep.plan(changed, {}, {}))
+        sweep.Folder(tmp_path / "full").check(sweep.plan(changed, {}, {}))
 
 
 def test_a_run_takes_its_parameters_as_strings_too(tiny):
@@ -275,9 +276,9 @@ def test_results_with_a_parameter_s_name_do_not_hide_it(tmp_path):
     nbformat.write(cells, notebook)
     wanted = sweep.plan(notebook, {}, {})
     folder = sweep.Folder(tmp_path / "out")
-    folder.prepare(wanted)
     ((name, cell),) = wanted.cells().items()
-    folder.store(name, cell, sweep.run(wanted.content, cell, None))
+    with folder.held(wanted):
+        folder.store(name, cell, sweep.run(wanted.content, cell, None))
     table, results = sweep.collect(wanted, folder)
     assert (table.seed[0], table["seed (result)"][0], results) == (0, 99, ["seed (result)"])
 
@@ -477,11 +478,11 @@ def test_a_cluster_with_another_course_is_refused(monkeypatch):
 def test_results_survive_the_way_through_a_row(tmp_path, tiny):
     wanted = sweep.plan(tiny, {"a": (1,)}, {})
     folder = sweep.Folder(tmp_path / "out")
-    folder.prepare(wanted)
     ((name, cell),) = wanted.cells().items()
     results = experiment.encoded({"loss": math.nan, "top": math.inf})
     outcome = {"notebook": "", "results": results, "error": "", "seconds": 1.0, "versions": {}}
-    folder.store(name, cell, outcome)
+    with folder.held(wanted):
+        folder.store(name, cell, outcome)
     assert "NaN" not in next(folder.runs.glob("*.json")).read_text()
     table, _ = sweep.collect(wanted, folder)
     assert math.isnan(table.loss[0])

@@ -80,7 +80,7 @@ print(f"{setting}; {recipe}; seed {seed}; {split.name}")
 
 # %%
 net = models.build(setting, split.features, split.classes, seed)
-inputs, targets = split.batch(min(256, len(split.train_targets)), seed)
+inputs, targets = split.batch(128, seed)
 flow = probe.record(net, inputs, targets, cross_entropy)
 try:
     theory = {"measured": models.predicted_profile(setting, inputs)}
