@@ -10,6 +10,7 @@ a sweep of 48. At the end the results of both ways are compared, bit by bit.
 """
 
 import argparse
+import os
 import random
 import shutil
 import statistics
@@ -23,6 +24,7 @@ from pathlib import Path
 
 import nbformat
 
+ENVIRONMENT = {**os.environ, "TQDM_DISABLE": "1"}  # nobody watches a bar, in none of the ways
 BIN = Path(sys.executable).parent
 NOTEBOOK = Path(__file__).parent.parent / "notebooks" / "experiments" / "depth.ipynb"
 COUNT = 24
@@ -52,7 +54,7 @@ train.fit_many([setting] * {count}, data.digits(0), recipe, steps=50, seeds=rang
 
 def command(*words: object) -> None:
     """Run a command, and stop here if it fails."""
-    subprocess.run([*map(str, words)], check=True, capture_output=True)
+    subprocess.run([*map(str, words)], check=True, capture_output=True, env=ENVIRONMENT)
 
 
 def papermill(folder: Path, seed: int) -> None:

@@ -235,7 +235,7 @@ def _shell(send: Callable[[Mapping], None]) -> "InteractiveShell":
         display_pub_class = Type(Displays)
 
         def enable_gui(self, gui: str | None = None) -> None:
-            """No window opens here, whatever matplotlib is told."""
+            """Open no window, whatever a cell tells matplotlib."""
 
         def _showtraceback(self, etype: type, evalue: BaseException, stb: list[str]) -> None:
             output = {"output_type": "error", "ename": etype.__name__, "evalue": str(evalue)}

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from types import ModuleType
 
 _PRELOAD = "helpers.preload"
 
@@ -34,13 +35,13 @@ def running(work: Callable[..., None], *args: object) -> Iterator[tuple[BaseProc
     """Run a function in a fresh process forked from the warm one.
 
     It finds the caller's environment variables and working directory, a random state
-    of its own, and everything of ``helpers.preload`` imported. It does not hear
-    Ctrl-C, and ends when the caller's process ends, however that happens. Like every
-    process that ``multiprocessing`` starts, it imports the caller's main script, so
-    a script must keep its work under ``if __name__ == "__main__":``.
+    of its own, and everything of ``helpers.preload`` imported, but not the caller's
+    main script. It does not hear Ctrl-C, and ends when the caller's process ends,
+    however that happens.
 
     Args:
-        work: A function at the top of a module; called with a connection and ``args``.
+        work: A function at the top of a module other than the main script; called with
+            a connection and ``args``.
         *args: What else it needs; pickled.
 
     Yields:
@@ -66,7 +67,8 @@ def running(work: Callable[..., None], *args: object) -> Iterator[tuple[BaseProc
     here, there = context.Pipe()
     process = context.Process(target=_begin, args=(there, dict(os.environ), work, args))
     with here:
-        process.start()
+        with _without_main():
+            process.start()
         there.close()
         try:
             yield process, here
@@ -74,6 +76,21 @@ def running(work: Callable[..., None], *args: object) -> Iterator[tuple[BaseProc
             process.kill()
             process.join()
             process.close()
+
+
+_STARTING = threading.Lock()
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Hide the main script, which every process of multiprocessing would import and so run."""
+    with _STARTING:
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = main
 
 
 def _begin(

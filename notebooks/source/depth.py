@@ -115,6 +115,7 @@ plots.layer_profile(
 plots.training_curves(
     {recipe.optimizer: history}, chance=math.log(split.classes), title="training", ax=right
 )
+left.minorticks_off()
 figure.suptitle(str(setting))
 plots.show(left, f"{setting}: delta norm against layer with theory, and loss against step.")
 
