@@ -13,6 +13,8 @@ IPYTHON = Path(__file__).parent / "build" / "ipython"
 IPYTHON.mkdir(parents=True, exist_ok=True)
 os.environ["IPYTHONDIR"] = str(IPYTHON)
 os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
+# The kernel `warm`, which nbval uses.
+os.environ["JUPYTER_PATH"] = str(Path(__file__).parent / "helpers" / "jupyter")
 # Tests started from a notebook are nobody's live notebook: no sliders.
 os.environ.pop("JPY_SESSION_NAME", None)
 
@@ -26,12 +28,13 @@ collect_ignore = ["my_course", "notebooks/source", "notebooks/experiments"]
 
 
 def pytest_xdist_make_scheduler(config, log):
-    """Give a whole file to one worker, but each long notebook run to the next free one."""
+    """Give a whole file to one worker, but each long run to the next free one."""
     from xdist.scheduler import LoadFileScheduling
 
     class Scheduling(LoadFileScheduling):
         def _split_scope(self, nodeid):
-            long = "::test_lesson_runs" in nodeid or "::test_experiment_runs" in nodeid
-            return nodeid if long else super()._split_scope(nodeid)
+            long = ("::test_lesson_runs", "::test_experiment_runs", "tests/test_sweep.py::")
+            alone = any(words in nodeid for words in long)
+            return nodeid if alone else super()._split_scope(nodeid)
 
     return Scheduling(config, log)

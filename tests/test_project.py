@@ -15,7 +15,17 @@ from helpers.render import ROOT
 
 # A module may import those before it, never those after it.
 ORDER = ["files", "theory", "data", "initialize", "models", "probe", "train", "diagnose", "plots"]
-ORDER += ["claims", "exercises", "warm", "engine", "experiment", "preload", "summary", "sweep"]
+ORDER += [
+    "claims",
+    "exercises",
+    "warm",
+    "engine",
+    "kernel",
+    "experiment",
+    "preload",
+    "summary",
+    "sweep",
+]
 ORDER += ["grading", "render", "cli"]
 LOCK_LINE = re.compile(r"[a-z0-9][a-z0-9-]*==[0-9][^\s;]*( ; [a-z_]+ .+)?")
 

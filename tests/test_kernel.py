@@ -1,0 +1,92 @@
+"""The warm kernel is the ordinary one to Jupyter: it computes, stops, restarts and ends."""
+
+import os
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import jupyter_client
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from helpers import warm
+from helpers.render import ROOT
+
+pytestmark = pytest.mark.skipif(not warm.available(), reason="this machine cannot fork safely")
+
+CELLS = [
+    "import os, sys\nprint('out'); print('err', file=sys.stderr)\n1 + 1",
+    "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()",
+    "from IPython.display import display\nhandle = display(1, display_id=True)\nhandle.update(2)",
+    "import ipywidgets\nipywidgets.IntSlider(3).value",
+    "get_ipython().kernel is not None, 'torch' in sys.modules or __import__('torch') is not None",
+    "os.getcwd() == os.environ['WHERE'], __name__",
+]
+
+
+def outputs(kernel, folder):
+    made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS])
+    client = NotebookClient(
+        made, kernel_name=kernel, resources={"metadata": {"path": str(folder)}}, timeout=60
+    )
+    client.execute(env={**os.environ, "WHERE": str(folder)})
+    found = [[dict(output) for output in cell.outputs] for cell in made.cells]
+    return [sorted(cell, key=lambda output: output.get("name", "")) for cell in found]
+
+
+@contextmanager
+def kernel():
+    manager, client = jupyter_client.manager.start_new_kernel(kernel_name="warm")
+    try:
+        yield manager, client
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+
+def value(client, code):
+    """What the last line of some code is, as text."""
+    found = []
+    client.execute_interactive(
+        code,
+        timeout=60,
+        output_hook=lambda message: found.append(message["content"].get("data")),
+    )
+    return next(data["text/plain"] for data in found if data)
+
+
+def test_the_kernel_says_what_the_ordinary_one_says(tmp_path):
+    assert outputs("warm", tmp_path) == outputs("python3", tmp_path)
+
+
+def test_the_kernel_is_forked_and_ends(tmp_path):
+    with kernel() as (manager, client):
+        pid = int(value(client, "import os; os.getpid()"))
+        assert pid == manager.provisioner.pid
+        assert manager.is_alive()
+    end = time.monotonic() + 20
+    while Path(f"/proc/{pid}").exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not Path(f"/proc/{pid}").exists()
+
+
+def test_the_kernel_can_be_interrupted_and_restarted():
+    with kernel() as (manager, client):
+        first = value(client, "import os; x = 1; os.getpid()")
+        asked = client.execute("import time; time.sleep(60)")
+        time.sleep(0.5)
+        manager.interrupt_kernel()
+        reply = client.get_shell_msg(timeout=30)
+        assert reply["parent_header"]["msg_id"] == asked
+        assert reply["content"]["ename"] == "KeyboardInterrupt"
+        assert value(client, "x") == "1"
+        manager.restart_kernel(now=True)
+        client.wait_for_ready(timeout=60)
+        assert value(client, "import os; os.getpid()") != first
+        assert value(client, "'x' in dir()") == "False"
+
+
+def test_make_test_uses_it():
+    options = (ROOT / "pyproject.toml").read_text()
+    assert "--nbval-kernel-name=warm" in options
