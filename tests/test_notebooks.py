@@ -660,6 +660,11 @@ def test_a_bad_parameter_is_refused_in_one_sentence(name, parameter, value, word
     assert caught.value.ename == "ParameterError"
 
 
+def test_the_guide_lists_every_experiment():
+    guide = (render.ROOT / "docs" / "experiments.md").read_text()
+    assert set(re.findall(r"^\| `(\w+)` \|", guide, re.MULTILINE)) == set(EXPERIMENTS)
+
+
 def test_every_experiment_is_shown_a_bad_parameter():
     assert {name for name, *_ in BAD_VALUES} == set(EXPERIMENTS)
 
