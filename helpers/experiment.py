@@ -171,6 +171,23 @@ def _plain(name: str, value: object) -> object:
     )
 
 
+def sentence(ename: str, evalue: str) -> str:
+    """Say in one line what stopped a notebook.
+
+    Args:
+        ename: Name of the error.
+        evalue: What it says.
+
+    Example:
+        >>> sentence("ZeroDivisionError", "division by zero")
+        'ZeroDivisionError: division by zero'
+        >>> sentence("ParameterError", "depth must be at least 1, got 0")
+        'depth must be at least 1, got 0'
+    """
+    kind = "" if ename in ("ClaimError", "ParameterError") else f"{ename}: "  # they say it all
+    return f"{kind}{evalue}".split("\n")[0].rstrip(": ")
+
+
 def results(notebook: NotebookNode) -> dict[str, object]:
     """Read what an executed notebook recorded.
 

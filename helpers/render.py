@@ -34,7 +34,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from nbformat import NotebookNode
 
 import helpers
-from helpers import files
+from helpers import experiment, files, warm
 
 # The repository. The package is always installed editable, from its clone.
 ROOT = Path(helpers.__file__).resolve().parent.parent
@@ -193,7 +193,7 @@ def execute(notebooks: Sequence[NotebookNode], workers: int | None = None) -> It
     Raises:
         ValueError: If ``workers`` is less than 1.
     """
-    workers = _processors() if workers is None else workers
+    workers = warm.processors() if workers is None else workers
     if workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
 
@@ -586,13 +586,6 @@ def _identified(notebook: NotebookNode) -> NotebookNode:
 # ---- Executing -----------------------------------------------------------------------
 
 
-def _processors() -> int:
-    """Return how many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 async def _finished(task: asyncio.Task[Run]) -> None:
     await asyncio.wait([task])
 
@@ -627,8 +620,7 @@ async def _run_cells(notebook: NotebookNode, folder: str) -> str:
             await client.async_execute_cell(cell, index, execution_count=number)
             cell.outputs = _joined(cell.outputs)
     except CellExecutionError as error:
-        kind = "" if error.ename == "ClaimError" else f"{error.ename}: "  # it says what it is
-        return f"{where}: {kind}{error.evalue}".split("\n")[0].rstrip(": ")
+        return f"{where}: {experiment.sentence(error.ename, error.evalue)}"
     except CellTimeoutError:
         return f"{where}: took more than {_SECONDS_PER_CELL} s"
     except (DeadKernelError, RuntimeError) as error:

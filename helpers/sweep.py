@@ -12,7 +12,6 @@ import hashlib
 import itertools
 import json
 import logging
-import os
 import re
 import signal
 import sys
@@ -268,11 +267,15 @@ def refused(wanted: Plan, names: Sequence[str]) -> list[str]:
     check = code[places[0] + 1].source
     if "validation()" not in check:
         return []
-    cells = [cell for name, cell in wanted.cells().items() if name in set(names)]
+    cells = wanted.cells()
+    cells = [cells[name] for name in names]
     if not warm.available():
         return list(_refusals(before, check, cells))
     with warm.running(_send_refusals, before, check, cells) as (_, connection):
-        return json.loads(connection.recv_bytes())
+        try:
+            return json.loads(connection.recv_bytes())
+        except EOFError:
+            return ["the process ended while the parameters were read"]
 
 
 def _send_refusals(
@@ -283,8 +286,12 @@ def _send_refusals(
 
 def _refusals(before: Sequence[str], check: str, cells: Sequence[Mapping]) -> Iterator[str]:
     start: dict[str, object] = {"__name__": "__main__"}
-    for source in before:
-        exec(source, start)
+    try:
+        for source in before:
+            exec(source, start)
+    except Exception as error:
+        yield f"the cells before the parameters fail: {type(error).__name__}: {error}"
+        return
     compiled = compile(check, "parameters", "exec")
     for cell in cells:
         try:
@@ -342,6 +349,8 @@ def _executed(
 ) -> tuple[nbformat.NotebookNode, str]:
     import papermill
 
+    from helpers import experiment
+
     logging.getLogger("papermill").setLevel(logging.WARNING)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         target = Path(folder) / "run.ipynb"
@@ -359,8 +368,7 @@ def _executed(
                 execution_timeout=cell_seconds,
             )
         except papermill.PapermillExecutionError as failure:
-            kind = "" if failure.ename in ("ClaimError", "ParameterError") else f"{failure.ename}: "
-            error = f"{kind}{failure.evalue}".split("\n")[0].rstrip(": ")
+            error = experiment.sentence(failure.ename, failure.evalue)
             notebook = nbformat.read(target, as_version=4)
     for key in ("input_path", "output_path"):  # a folder that is gone
         notebook.metadata.papermill.pop(key, None)
@@ -387,7 +395,7 @@ def cluster(workers: int | None, scheduler: str | None) -> Iterator["Client"]:
     if scheduler is None:
         with _deaf_to_ctrl_c():  # they are ended in order
             local = LocalCluster(
-                n_workers=workers or _processors(),
+                n_workers=workers or warm.processors(),
                 threads_per_worker=1,
                 dashboard_address=":0",
                 memory_limit=0,  # the memory is that of the runs, which are other processes
@@ -450,12 +458,6 @@ def _check_versions(client: "Client", scheduler: str) -> None:
             )
 
 
-def _processors() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 @dataclass(frozen=True)
 class Folder:
     """Where a sweep keeps its runs.
@@ -477,10 +479,11 @@ class Folder:
         return self.path / "sweep.json"
 
     def check(self, wanted: Plan) -> None:
-        """See that the folder is new, empty, or of the same notebook.
+        """See that the folder is new, empty, or of the same notebook, and not in use.
 
         Raises:
-            ValueError: If it holds the runs of another notebook or version.
+            ValueError: If it holds the runs of another notebook or version, or another
+                process works in it.
         """
         if self.mark.exists():
             try:
@@ -496,13 +499,16 @@ class Folder:
             raise ValueError(
                 f"{self.path} holds other files and no sweep; name another folder with --out"
             )
+        if self.path.exists():
+            with files.held(self.path):
+                pass
 
     @contextmanager
     def held(self, wanted: Plan) -> Iterator[None]:
         """Make the folder, and let no other process work in it meanwhile.
 
         Raises:
-            ValueError: As ``check``, or if it is in use.
+            ValueError: As ``check``.
         """
         self.check(wanted)
         self.runs.mkdir(parents=True, exist_ok=True)
@@ -711,9 +717,10 @@ def preview(wanted: Plan, folder: Folder, retry_failed: bool = False) -> Iterato
     """
     names = due(wanted, folder, retry_failed)
     _refuse(refused(wanted, names))
+    waiting = set(names)
     for name, cell in wanted.cells().items():
         row = folder.row(name, cell)
-        state = "to run" if name in names else "failed" if row["error"] else "finished"
+        state = "to run" if name in waiting else "failed" if row["error"] else "finished"
         words = ", ".join(f"{name}={value}" for name, value in cell.items()) or "the defaults"
         yield f"{state:8}  {words}"
     yield f"{len(wanted.cells())} runs: {tally(wanted, folder)}"

@@ -30,6 +30,13 @@ def available() -> bool:
     return sys.platform == "linux"
 
 
+def processors() -> int:
+    """Return how many processors this process may use: how many runs to do at a time."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 @contextmanager
 def running(work: Callable[..., None], *args: object) -> Iterator[tuple[BaseProcess, Connection]]:
     """Run a function in a fresh process forked from the warm one.

@@ -126,6 +126,22 @@ def test_a_bad_grid_is_refused_before_anything_starts(arguments, words, tiny, tm
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("setup", "words"),
+    [
+        ("import nosuchmodule", "the cells before the parameters fail: ModuleNotFoundError"),
+        ("import os; os._exit(1)", "the process ended while the parameters were read"),
+    ],
+)
+def test_a_notebook_that_cannot_start_is_refused(setup, words, tiny, tmp_path):
+    made = nbformat.read(tiny, as_version=4)
+    made.cells[0].source = setup
+    nbformat.write(made, tiny)
+    result = course(tiny, "--out", tmp_path / "out", "--dry-run")
+    assert result.exit_code == 2
+    assert words in result.output
+
+
 def test_a_notebook_that_is_none_is_refused(tmp_path):
     (tmp_path / "a.ipynb").write_text("not JSON")
     for name, words in (
