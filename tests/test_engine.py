@@ -85,8 +85,10 @@ from helpers import data, models, theory, train
 random.seed(0); np.random.seed(0); torch.manual_seed(0)
 torch.set_default_dtype(torch.float64); torch.set_num_threads(3); torch.set_grad_enabled(False)
 torch.relu = torch.tanh; builtins.round = lambda x: 42; models.build = None
-theory.ACTIVATIONS["tanh"] = torch.relu; train.fit.__kwdefaults__["batch_size"] = 1
+theory.ACTIVATIONS["tanh"] = torch.sigmoid; train.fit.__kwdefaults__["batch_size"] = 1
 data.digits(0).train_inputs.zero_(); data._digits()[0][:] = 0
+from matplotlib_inline.config import InlineBackend
+InlineBackend.instance().close_figures = False
 plt.figure(); plt.rcParams["lines.linewidth"] = 99
 os.environ["LEFT_BEHIND"] = "yes"; os.environ.pop("HOME", None); os.chdir("/")
 sys.path.insert(0, "/nowhere"); sys.modules["left_behind"] = sys
@@ -98,13 +100,14 @@ import builtins, os, signal, sys, warnings
 import matplotlib.pyplot as plt, numpy as np, torch
 from helpers import data, models, theory, train
 umask = os.umask(0o22); os.umask(umask)
-(torch.get_default_dtype(), torch.get_num_threads(), torch.is_grad_enabled(),
+for value in (torch.get_default_dtype(), torch.get_num_threads(), torch.is_grad_enabled(),
  torch.relu(torch.tensor(-1.0)), round(1.4), callable(models.build),
  theory.ACTIVATIONS["tanh"](torch.tensor(1.0)), train.fit.__kwdefaults__["batch_size"],
  data.digits(0).train_inputs.std(), data._digits()[0].sum(), plt.get_fignums(),
  plt.rcParams["lines.linewidth"], sorted(os.environ), os.getcwd(), sys.path,
  "left_behind" in sys.modules, warnings.filters, str(signal.getsignal(signal.SIGTERM)), umask,
- sys.getrecursionlimit(), "left_behind" in dir())
+ sys.getrecursionlimit(), "left_behind" in dir()):
+    print(value)
 """
 DRAW = "import random, numpy, torch\nrandom.random(), numpy.random.rand(), torch.rand(()).item()"
 
@@ -113,12 +116,17 @@ def seen(executed):
     return executed.cells[-1].outputs[-1].data["text/plain"]
 
 
+def state(*cells):
+    """What LOOK prints after these cells, a line for each thing that a run could leave behind."""
+    return execute(*cells, LOOK).cells[-1].outputs[0].text.splitlines()
+
+
 def test_no_run_leaves_anything_behind():
-    before = seen(execute(LOOK))
-    after_itself = seen(execute(DIRTY, LOOK))
-    assert after_itself != before
-    assert seen(execute(LOOK)) == before
-    assert "LEFT_BEHIND" not in before
+    before = state()
+    soiled = state(DIRTY)
+    for clean, dirty in zip(before, soiled, strict=True):  # LOOK sees each of them
+        assert clean != dirty
+    assert state() == before
     assert Path.cwd() != Path("/")
 
 

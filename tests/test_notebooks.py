@@ -626,6 +626,14 @@ def test_experiment_runs_as_strings_and_warm_and_says_the_same(name, tmp_path, m
     assert shown(warm) == shown(plain)
 
 
+def test_another_seed_is_seen():
+    """Or the comparison above would compare nothing."""
+    run = partial(papermill.execute_notebook, EXPERIMENTS["depth"], None, progress_bar=False)
+    first, second = (run({**SMALL["depth"], "seed": s}, engine_name="warm") for s in (0, 1))
+    assert experiment.results(first) != experiment.results(second)
+    assert figures(first)[0].data != figures(second)[0].data
+
+
 BAD_VALUES = [
     ("depth", "depth", 0, "depth must be at least 1, got 0"),
     ("depth", "depth", "ten", "depth must be a whole number, got 'ten'"),
