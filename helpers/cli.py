@@ -4,7 +4,6 @@ Everything slow is imported inside the commands, so that ``course --help``
 answers at once.
 """
 
-import ast
 import os
 import sys
 from pathlib import Path
@@ -280,12 +279,11 @@ def _lab_environment(root: Path) -> dict[str, str]:
 
 def _set_parameters(notebook: "NotebookNode", lesson: str, parameters: tuple) -> None:
     """Add assignments to the parameters cell, so that cell numbers stay."""
+    from helpers import experiment
     from helpers.sweep import literal
 
     cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
-    nodes = [node for cell in cells for node in ast.walk(ast.parse(cell.source))]
-    names = [node for node in nodes if isinstance(node, ast.Name)]
-    known = [node.id for node in names if isinstance(node.ctx, ast.Store)]
+    known = experiment.parameters(notebook)
     for name, text in parameters:
         if name not in known:
             raise ValueError(

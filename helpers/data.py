@@ -87,11 +87,11 @@ def preload() -> None:
     _mnist()
 
 
-def load(name: str, seed: int = 0) -> Split:
+def load(data_set: str, seed: int = 0) -> Split:
     """Return a data set by its name.
 
     Args:
-        name: ``digits``, ``mnist`` or ``photographs``.
+        data_set: ``digits``, ``mnist`` or ``photographs``.
         seed: Which part is kept for testing.
 
     Raises:
@@ -102,9 +102,9 @@ def load(name: str, seed: int = 0) -> Split:
         handwritten digits: 1438 to learn from, 359 to test on, 64 features, 10 classes
     """
     sets = {"digits": digits, "mnist": mnist, "photographs": photographs}
-    if name not in sets:
-        raise ValueError(f"data_set must be one of {', '.join(sets)}, got {name!r}")
-    return sets[name](seed)
+    if data_set not in sets:
+        raise ValueError(f"data_set must be one of {', '.join(sets)}, got {data_set!r}")
+    return sets[data_set](seed)
 
 
 @lru_cache(maxsize=8)

@@ -6,6 +6,7 @@ sets them, as numbers or as strings; the cell after it reads them, inside
 last cell records what was found.
 """
 
+import ast
 import json
 import math
 import types
@@ -48,6 +49,27 @@ def validation() -> Iterator[None]:
         yield
     except (TypeError, ValueError) as error:
         raise ParameterError(str(error)) from None
+
+
+def parameters(notebook: NotebookNode) -> dict[str, object]:
+    """Return the parameters that a notebook has, with their values.
+
+    Args:
+        notebook: Its cell tagged ``parameters`` assigns literals; others have none.
+
+    Raises:
+        ValueError: If a value is no literal.
+    """
+    found = {}
+    for cell in notebook.cells:
+        if "parameters" in cell.metadata.get("tags", []):
+            for node in ast.parse(cell.source).body:
+                targets = node.targets if isinstance(node, ast.Assign) else []
+                targets = [node.target] if isinstance(node, ast.AnnAssign) else targets
+                for target in targets:
+                    if isinstance(target, ast.Name) and node.value is not None:
+                        found[target.id] = ast.literal_eval(node.value)
+    return found
 
 
 def read(kind: object, **values: object) -> object:

@@ -7,7 +7,7 @@ is the ordinary kernel, in the same Python, only sooner there.
 
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -34,8 +34,8 @@ class WarmProvisioner(LocalProvisioner):
         if not warm.available():
             return await super().launch_kernel(cmd, **kwargs)
         self.lease = ExitStack()
-        surroundings = kwargs.get("env") or dict(os.environ), kwargs.get("cwd") or str(Path.cwd())
-        run = warm.running(_serve, cmd[cmd.index("-f") :], *surroundings)
+        words, folder = cmd[cmd.index("-f") :], str(kwargs.get("cwd") or Path.cwd())
+        run = warm.running(_serve, words, folder, environment=kwargs.get("env"))
         self.process = _Handle(self.lease.enter_context(run)[0])
         self.pid = self.process.pid
         return self.connection_info
@@ -74,14 +74,11 @@ class _Handle:
         self.send_signal(signal.SIGTERM)
 
 
-def _serve(
-    connection: Connection, words: Sequence[str], environment: Mapping[str, str], folder: str
-) -> None:
+def _serve(connection: Connection, words: Sequence[str], folder: str) -> None:
     """Be the kernel, in the forked process."""
+    os.environ["JPY_PARENT_PID"] = str(os.getppid())  # it does not tell a terminal how to connect
     from ipykernel.kernelapp import IPKernelApp
 
-    os.environ.clear()
-    os.environ.update(environment)
     os.chdir(folder)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     app = IPKernelApp.instance()

@@ -12,6 +12,7 @@ import hashlib
 import itertools
 import json
 import logging
+import math
 import re
 import signal
 import sys
@@ -207,9 +208,11 @@ def plan(path: Path, grid: Mapping[str, Sequence], fixed: Mapping[str, object]) 
         ValueError: If the notebook has no such parameter, one is given twice, or
             there are too many runs.
     """
+    from helpers import experiment
+
     content = path.read_text(encoding="utf-8")
     try:
-        defaults = _defaults(nbformat.reads(content, as_version=4))
+        defaults = experiment.parameters(nbformat.reads(content, as_version=4))
     except (ValueError, KeyError, AttributeError, nbformat.ValidationError) as error:
         raise ValueError(f"{path} is not a notebook: {error}") from error
     for name in (*grid, *fixed):
@@ -219,26 +222,10 @@ def plan(path: Path, grid: Mapping[str, Sequence], fixed: Mapping[str, object]) 
             raise ValueError(f"{path.stem} has no parameter {name!r}; {hint}")
     if both := set(grid) & set(fixed):
         raise ValueError(f"{min(both)} is in the grid and fixed as well; say it once")
-    count = 1
-    for found in grid.values():
-        count *= len(found)
+    count = math.prod(map(len, grid.values()))
     if count > _MOST_RUNS:
         raise ValueError(f"the grid has {count:,} runs, more than {_MOST_RUNS:,}; make it smaller")
     return Plan(path.stem, content, {k: tuple(v) for k, v in grid.items()}, dict(fixed), defaults)
-
-
-def _defaults(notebook: nbformat.NotebookNode) -> dict[str, object]:
-    """Return the parameters that a notebook has, with their values."""
-    found = {}
-    for cell in notebook.cells:
-        if "parameters" in cell.metadata.get("tags", []):
-            for node in ast.parse(cell.source).body:
-                targets = node.targets if isinstance(node, ast.Assign) else []
-                targets = [node.target] if isinstance(node, ast.AnnAssign) else targets
-                for target in targets:
-                    if isinstance(target, ast.Name) and node.value is not None:
-                        found[target.id] = ast.literal_eval(node.value)
-    return found
 
 
 def refused(wanted: Plan, names: Sequence[str]) -> list[str]:
@@ -721,7 +708,7 @@ def preview(wanted: Plan, folder: Folder, retry_failed: bool = False) -> Iterato
     for name, cell in wanted.cells().items():
         row = folder.row(name, cell)
         state = "to run" if name in waiting else "failed" if row["error"] else "finished"
-        words = ", ".join(f"{name}={value}" for name, value in cell.items()) or "the defaults"
+        words = ", ".join(f"{key}={value}" for key, value in cell.items()) or "the defaults"
         yield f"{state:8}  {words}"
     yield f"{len(wanted.cells())} runs: {tally(wanted, folder)}"
 

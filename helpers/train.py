@@ -144,7 +144,8 @@ class History:
     Args:
         losses: Loss of the batch before each step, shape (T,); shorter than asked
             for when the run stopped early.
-        train_accuracy: Share of the training part classified rightly at the end.
+        train_accuracy: Share of the training part answered rightly at the end, as
+            ``accuracy`` counts it.
         test_accuracy: The same for the test part.
         stopped: Why the run ended early, one sentence; None if it did not.
     """

@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -38,7 +38,9 @@ def processors() -> int:
 
 
 @contextmanager
-def running(work: Callable[..., None], *args: object) -> Iterator[tuple[BaseProcess, Connection]]:
+def running(
+    work: Callable[..., None], *args: object, environment: Mapping[str, str] | None = None
+) -> Iterator[tuple[BaseProcess, Connection]]:
     """Run a function in a fresh process forked from the warm one.
 
     It finds the caller's environment variables and working directory, a random state
@@ -50,6 +52,7 @@ def running(work: Callable[..., None], *args: object) -> Iterator[tuple[BaseProc
         work: A function at the top of a module other than the main script; called with
             a connection and ``args``.
         *args: What else it needs; pickled.
+        environment: Its environment variables; those of the caller when omitted.
 
     Yields:
         The process, and this end of a two-way connection to it. What is still running
@@ -72,7 +75,9 @@ def running(work: Callable[..., None], *args: object) -> Iterator[tuple[BaseProc
     # them. Ours end by themselves.
     multiprocessing.current_process().daemon = False
     here, there = context.Pipe()
-    process = context.Process(target=_begin, args=(there, dict(os.environ), work, args))
+    process = context.Process(
+        target=_begin, args=(there, dict(environment or os.environ), work, args)
+    )
     with here:
         with _without_main():
             process.start()
