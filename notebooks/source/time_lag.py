@@ -89,6 +89,10 @@ others = {
 
 # %%
 print(adding)
+guess = mse_loss(torch.ones_like(adding.test_targets), adding.test_targets).item()
+claims.claim("error of who always answers 1", guess, about=1 / 6, within=0.1)
+
+# %%
 batch = adding.batch(64, seed)
 lags = np.arange(length)
 
@@ -148,11 +152,14 @@ for name, profile in measured.items():
     claims.claim(
         f"{name}, factor a step", per_step(profile), about=per_step(lines[name]), within=margin
     )
-if length >= 10:  # at a shorter lag there is little to save
-    saved = measured["lstm, chrono"][-1] / max(measured["lstm"][-1], 1e-300)
+claims.claim("theory of rnn, a step", per_step(lines["rnn"]), about=np.sqrt(1 / 3), within=0.1)
+if length >= 10:  # at a shorter lag there is little to compare
+    default, gates = measured["lstm"][-1], 0.5 ** (length - 1)
+    saved = measured["lstm, chrono"][-1] / max(default, 1e-300)
     claims.claim("gradient of the chrono LSTM over the default one", saved, above=3)
-print(f"the default forget gate alone, over the whole lag: {0.5 ** (length - 1):.1e}")
-print(f"the default LSTM, measured: {measured['lstm'][-1]:.1e}")
+    claims.claim("the default one over its forget gates alone", default / gates, above=1.5)
+    like = math.log(per_step(measured["lstm"])) / math.log(per_step(measured["rnn"]))
+    claims.claim("decades lost, the default LSTM over the rnn", like, between=(0.5, 1.5))
 
 # %% [markdown]
 # A gate does not help by being there. As PyTorch starts it, the LSTM forgets half of its cell at
