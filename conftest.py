@@ -1,6 +1,7 @@
 """How the tests run: one thread a process, no progress bars, lessons spread over workers."""
 
 import os
+import signal
 from pathlib import Path
 
 import hypothesis
@@ -17,6 +18,10 @@ os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
 os.environ["JUPYTER_PATH"] = str(Path(__file__).parent / "helpers" / "jupyter")
 # Tests started from a notebook are nobody's live notebook: no sliders.
 os.environ.pop("JPY_SESSION_NAME", None)
+
+# A shell's background job ignores Ctrl-C, and so would the processes that tests send it to.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples every time, however slow the machine.
 hypothesis.settings.register_profile("course", deadline=None, derandomize=True)
