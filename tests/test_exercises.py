@@ -11,17 +11,27 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+from torch.nn import functional
 
 from helpers import exercises
 from helpers.exercises.specification import (
     Answer,
+    Drill,
     Exercise,
     Misconception,
     Part,
+    Question,
+    Sheet,
+    call,
     difference,
+    drilled,
     judge,
     mark,
 )
+from helpers.plain import Other, decoded, encoded
 
 ALL = list(exercises.ALL.values())
 SEEDS = range(8)
@@ -608,27 +618,33 @@ def test_the_calibration_exercise_keeps_its_name_and_points():
             assert not question.arguments["x"].any()
 
 
-def test_marking_needs_neither_reference_nor_misconceptions_to_run():
-    def missing(*arguments):
-        raise AssertionError("called")
+@pytest.mark.parametrize("exercise", ALL, ids=name_of)
+def test_a_sheet_holds_what_marking_needs_and_nothing_that_runs(exercise):
+    sheet = exercise.sheet
+    assert (sheet.name, sheet.number, sheet.title) == (
+        exercise.name,
+        exercise.number,
+        exercise.title,
+    )
+    assert sheet.points == sum(part.points for part in exercise.parts)
+    assert list(sheet.hints) == [slip.name for slip in exercise.misconceptions]
+    assert Sheet(**decoded(encoded(vars(sheet)))) == sheet
+    assert "Other" not in repr(decoded(encoded(vars(sheet))))
 
+
+def test_marking_needs_the_sheet_only():
     exercise = exercises.ALL["sigmoid_chain_grad"]
     asked = questions(exercise)
-    bare = replace(
-        exercise,
-        reference=missing,
-        parts=tuple(replace(part, cases=missing) for part in exercise.parts),
-        misconceptions=tuple(replace(slip, answer=missing) for slip in exercise.misconceptions),
-    )
+    sheet = exercise.sheet
     right = [Answer(question.expected) for question in asked]
-    assert mark(bare, asked, right).status == "correct"
+    assert mark(sheet, asked, right).status == "correct"
     slip = exercise.misconceptions[1]
     wrong = [Answer(question.slips[slip.name]) for question in asked]
-    assert mark(bare, asked, wrong).misconception == slip.name
+    assert mark(sheet, asked, wrong).misconception == slip.name
     silent = [*right[:-1], Answer(failure="ran out of time")]
-    assert mark(bare, asked, silent).message.endswith("depth=6) ran out of time.")
+    assert mark(sheet, asked, silent).message.endswith("depth=6) ran out of time.")
     with pytest.raises(ValueError, match="11 questions need as many answers, got 10"):
-        mark(bare, asked, right[:-1])
+        mark(sheet, asked, right[:-1])
 
 
 def test_a_verdict_is_a_record():
@@ -648,6 +664,7 @@ def test_a_verdict_is_a_record():
             {"misconceptions": (Misconception("same", lambda: 0, "Hint."),) * 3},
             "uses a name twice",
         ),
+        ({"compare": "by eye"}, "'by eye', must be of entries, statistics, predictions"),
     ],
 )
 def test_a_specification_that_cannot_judge_is_refused(changes, sentence):
@@ -744,3 +761,658 @@ def test_an_answer_that_holds_itself_is_no_answer():
 def test_an_expected_answer_must_be_plain():
     with pytest.raises(TypeError, match="expected must be plain numbers"):
         difference(1, True)
+
+
+# One call
+
+
+def test_a_call_takes_plain_data_and_leaves_the_arguments_alone():
+    given = [torch.ones(2), [1.0, 2.0]]
+
+    def changing(x, numbers):
+        numbers.clear()
+        return {"sum": x.add_(1), "rest": {1, 2}}
+
+    answer = call(changing, given, first=True)
+    assert answer.value["sum"].tolist() == [2, 2]
+    assert answer.value["rest"] == Other("set")
+    assert given[0].tolist() == [1, 1]
+    assert given[1] == [1.0, 2.0]
+
+
+def test_a_call_takes_its_answer_at_once():
+    kept = []
+
+    def growing(x):
+        kept.append(x)
+        return kept
+
+    first = call(growing, [1.0], first=True)
+    call(growing, [2.0], first=False)
+    assert first == Answer([1.0])
+
+
+def test_only_the_first_call_may_be_a_stub():
+    def stub():
+        raise NotImplementedError("later")
+
+    assert call(stub, [], first=True) == Answer(attempted=False)
+    assert call(stub, [], first=False) == Answer(failure="raised NotImplementedError: later")
+    assert call(lambda: 1 / 0, [], first=True).failure == (
+        "raised ZeroDivisionError: division by zero"
+    )
+
+
+def test_an_answer_too_large_to_be_sent_is_a_failure():
+    assert "too large to be sent" in call(lambda: [0] * 20_000, [], first=True).failure
+
+
+# An answer that was sent is marked as the answer itself
+
+
+class OwnTensor(torch.Tensor):
+    """A tensor as a learner might subclass it."""
+
+
+def endless():
+    inside = []
+    inside.append(inside)
+    return inside
+
+
+ODD = {
+    "nothing": None,
+    "a set": {1.0, 2.0},
+    "a model": nn.Linear(2, 2),
+    "a Python module": math,
+    "a class": Exercise,
+    "a tensor subclass": torch.ones(2).as_subclass(OwnTensor),
+    "a parameter": nn.Parameter(torch.ones(1)),
+    "truths": torch.tensor([True]),
+    "one truth": np.bool_(True),
+    "complex numbers": torch.ones(1, dtype=torch.complex64),
+    "a complex array": np.ones(1, dtype=np.complex128),
+    "a complex number": 1j,
+    "bfloat16": torch.ones(1, dtype=torch.bfloat16),
+    "a list that holds itself": endless(),
+    "a huge integer": 10**400,
+    "a large integer": 10**300,
+    "NaN": math.nan,
+    "infinity": torch.tensor([-math.inf]),
+    "keys that are no text": {1: 1.0},
+    "a dict": {"a": [1.0]},
+    "a tuple": (1.0, "two"),
+    "a text": "line\nline",
+    "a view": torch.ones(3, 4).T[1:],
+    "an empty tensor": torch.empty(0, 3),
+    "half precision": np.float16(0.5),
+    "nested": [[1.0, [None]], {"deep": ({1, 2},)}],
+}
+
+
+def marked_either_way(exercise, asked, answers, hidden):
+    sent = [answer._replace(value=decoded(encoded(answer.value))) for answer in answers]
+    verdict = mark(exercise.sheet, asked, answers, hidden=hidden)
+    assert mark(exercise.sheet, asked, sent, hidden=hidden) == verdict
+    return verdict
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+@pytest.mark.parametrize("exercise", ALL, ids=name_of)
+def test_an_odd_answer_is_marked_alike_when_it_was_sent(exercise, hidden):
+    asked = questions(exercise)
+    for odd in ODD.values():
+        for expected in (odd, [odd, odd]):
+            verdict = marked_either_way(exercise, asked, [Answer(expected)] * len(asked), hidden)
+            assert verdict.status == "wrong"
+            assert "Other" not in verdict.message
+
+
+@pytest.mark.parametrize(("name", "function"), SOLUTIONS)
+def test_a_right_answer_is_marked_alike_when_it_was_sent(name, function):
+    exercise = exercises.ALL[name]
+    asked = questions(exercise)
+    answers = [Answer(function(*decoded(encoded(list(one.arguments.values()))))) for one in asked]
+    assert marked_either_way(exercise, asked, answers, hidden=False).status == "correct"
+
+
+@pytest.mark.parametrize(("exercise", "slip"), SLIPS, ids=name_of)
+def test_a_misconception_is_marked_alike_when_it_was_sent(exercise, slip):
+    asked = questions(exercise)
+    answers = [Answer(slip.answer(*one.arguments.values())) for one in asked]
+    assert marked_either_way(exercise, asked, answers, hidden=False).misconception == slip.name
+
+
+# A message that keeps the numbers to itself
+
+
+def hidden_verdict(exercise, function, seed):
+    asked = questions(exercise, seed)
+    answers = [
+        call(function, list(one.arguments.values()), first=not index)
+        for index, one in enumerate(asked)
+    ]
+    return mark(exercise.sheet, asked, answers, hidden=True)
+
+
+def numbers_in(text):
+    """Return the numbers with three digits or more in a text."""
+    found = re.findall(r"\d[\d.]*", text)
+    return {one for one in found if sum(map(str.isdigit, one)) >= 3}
+
+
+def told(exercise, verdict):
+    """Return what a hidden message tells, without what is the same for everybody."""
+    start = f"Exercise {exercise.number} · {exercise.name}: not yet "
+    assert verdict.message.startswith(start)
+    words = verdict.message[len(start) :]
+    for part in exercise.parts:
+        words = words.replace(f"Part {part.name!r}: ", "")
+    for hint in exercise.sheet.hints.values():
+        words = words.replace(hint, "")
+    return words
+
+
+@pytest.mark.parametrize(("exercise", "slip"), SLIPS, ids=name_of)
+def test_a_hidden_misconception_earns_its_hint_and_no_number(exercise, slip):
+    for seed in SEEDS:
+        verdict = hidden_verdict(exercise, slip.answer, seed)
+        assert verdict.misconception == slip.name
+        assert verdict.message.endswith(slip.hint)
+        assert re.search(r" points\)\. Part '.+': \w+\(.+\) (returned|raised) ", verdict.message)
+        assert not numbers_in(told(exercise, verdict))
+        open_verdict = judge(exercise, slip.answer, seed)
+        assert (verdict.parts, verdict.status) == (open_verdict.parts, open_verdict.status)
+
+
+@pytest.mark.parametrize("exercise", ALL, ids=name_of)
+def test_no_wrong_answer_learns_a_hidden_number(exercise):
+    def repeated(*arguments):
+        raise ValueError(repr(arguments))
+
+    def named_after_them(*arguments):
+        raise type(f"Error{arguments!r}", (Exception,), {})("x")
+
+    def typed_after_them(*arguments):
+        return type(f"Value{arguments!r}", (), {})()
+
+    def late(wrong):
+        """Answer wrongly only when there is a number to be told."""
+        return lambda *arguments: (
+            wrong(*arguments) if numbers_in(repr(arguments)) else exercise.reference(*arguments)
+        )
+
+    functions = [returning(exercise, change) for change in WRONG.values()]
+    functions += [repeated, named_after_them, typed_after_them]
+    functions += [lambda *arguments: {repr(arguments): 1.0}, lambda *arguments: repr(arguments)]
+    for seed in range(3):
+        for function in map(late, functions):
+            verdict = hidden_verdict(exercise, function, seed)
+            assert not numbers_in(told(exercise, verdict)), verdict.message
+            assert len(verdict.message) < 1000
+        assert numbers_in(judge(exercise, late(repeated), seed).message)
+
+
+NUMBERS = st.one_of(
+    st.integers(100, 10**9), st.floats(0.101, 0.999), st.just(math.nan), st.just(-1234.5)
+)
+VALUES = st.recursive(
+    st.one_of(
+        NUMBERS,
+        st.lists(NUMBERS, min_size=1, max_size=12).map(torch.tensor),
+        NUMBERS.map(lambda number: f"text {number}"),
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4), st.dictionaries(NUMBERS.map(str), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@given(arguments=st.dictionaries(st.sampled_from("abc"), VALUES), answer=VALUES, expected=VALUES)
+def test_a_hidden_message_holds_no_number_whatever_is_compared(arguments, answer, expected):
+    sheet = Sheet("f", "9.9", "Any", "f(a)", (("all", 1),), {"slip": "The hint."})
+    asked = [Question("all", arguments, expected, {"slip": answer})]
+    verdict = mark(sheet, asked, [Answer(answer)], hidden=True)
+    assert not numbers_in(verdict.message.removeprefix("Exercise 9.9")), verdict.message
+
+
+def test_a_hidden_message_says_of_what_kind_things_were():
+    def hidden(name, function):
+        return hidden_verdict(exercises.ALL[name], function, 5).message.split("f 5 points). ")[-1]
+
+    def leaking(x, depth):
+        raise ValueError(f"depth {depth + 120} at\x1b[31m \u0667" + "x" * 200)
+
+    first = "Part 'one layer': sigmoid_chain_grad(x=a tensor of shape (1,), depth=an integer) "
+    assert hidden("sigmoid_chain_grad", lambda x, depth: torch.full_like(x, 0.3)) == (
+        first + "returned a tensor of shape (1,) with other numbers than expected."
+    )
+    assert hidden("sigmoid_chain_grad", lambda x, depth: x / 0) == (
+        first + "returned a tensor of shape (1,) with NaN in it."
+    )
+    assert hidden("sigmoid_chain_grad", lambda x, depth: 0.25) == (
+        first + "returned a number; expected a tensor of shape (1,)."
+    )
+    assert hidden("sigmoid_chain_grad", lambda x, depth: None) == (
+        first + "returned None: did you forget `return`?"
+    )
+    assert hidden("sigmoid_chain_grad", leaking) == (
+        first + f"raised ValueError: depth ### at?[##m #{'x' * 61}."
+    )
+    assert hidden("backward_deltas", lambda weights, z, delta: [delta] * 4) == (
+        "Part 'one step': backward_deltas(weights=a list of 1, pre_activations=a list of 1, "
+        "delta=a tensor of shape (1, 1)) returned a list of 4; expected a list of 2."
+    )
+    assert hidden("safe_norm", lambda values: "5") == (
+        "Part 'ordinary values': safe_norm(values=a tensor of shape (2,)) "
+        "returned a value of type str; expected one number."
+    )
+    assert "norm='layer') returned" in hidden("layer_factor", lambda *arguments: 0.5)
+
+
+def test_a_hidden_message_says_of_what_kind_every_argument_was():
+    sheet = Sheet("f", "9.9", "Any", "f(a)", (("all", 1),), {})
+    arguments = {"a": True, "b": {"c": 1}, "d": "seed 7", "e": "batch", "f": 7, "g": 0.5, "h": None}
+    message = mark(sheet, [Question("all", arguments, 1.0, {})], [Answer(2.0)], hidden=True).message
+    assert message.endswith(
+        "f(a=True or False, b=a dict, d=a text, e='batch', f=an integer, g=a number, h=None) "
+        "returned a number other than expected."
+    )
+
+
+def test_hidden_changes_only_the_message():
+    exercise = exercises.ALL["sigmoid_chain_grad"]
+    asked = questions(exercise)
+    right = [Answer(question.expected) for question in asked]
+    assert mark(exercise.sheet, asked, right, hidden=True) == mark(exercise.sheet, asked, right)
+    stub = [Answer(attempted=False)]
+    assert mark(exercise.sheet, asked, stub, hidden=True) == mark(exercise.sheet, asked, stub)
+
+
+# An answer that is a model
+
+
+class Residual(nn.Module):
+    """x + tanh(Wx + b), as the reference."""
+
+    def __init__(self, width, skip=lambda x: x, activation=torch.tanh):
+        super().__init__()
+        self.linear = nn.Linear(width, width)
+        self.skip, self.activation = skip, activation
+
+    def forward(self, x):
+        return self.skip(x) + self.activation(self.linear(x))
+
+
+class ByHand(nn.Module):
+    """The same without a layer, in float64."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(width, width, dtype=torch.float64))
+        self.bias = nn.Parameter(torch.zeros(width, dtype=torch.float64))
+
+    def forward(self, x):
+        x *= 1  # a model may change its inputs in place
+        e = torch.exp(2 * functional.linear(x, self.weight, self.bias))
+        return x + (e - 1) / (e + 1)
+
+
+def residual_drill(rng, module):
+    def normal(*shape):
+        return torch.from_numpy(rng.normal(size=shape).astype(np.float32))
+
+    width = module.linear.in_features
+    return Drill(
+        weights=[normal(*one.shape) for one in module.parameters()],
+        inputs=normal(4, width),
+        direction=normal(4, width),
+    )
+
+
+RESIDUAL = Exercise(
+    name="residual",
+    number="9.1",
+    title="A residual block",
+    signature="residual(width)",
+    parts=(
+        Part("one unit", 1, lambda rng: [{"width": 1}]),
+        Part("more units", 2, lambda rng: [{"width": int(rng.integers(3, 6))}]),
+    ),
+    reference=Residual,
+    misconceptions=(
+        Misconception("no skip", lambda width: Residual(width, torch.zeros_like), "Add x."),
+        Misconception(
+            "activation left out", lambda width: Residual(width, activation=lambda z: z), "Bend."
+        ),
+        Misconception("too wide", lambda width: Residual(width + 1), "Mind the width."),
+    ),
+    atol=1e-5,
+    drill=residual_drill,
+)
+
+
+def drilled_message(function, hidden=False):
+    asked = questions(RESIDUAL)
+    answers = [
+        call(function, list(one.arguments.values()), first=False, drill=one.drill) for one in asked
+    ]
+    return mark(RESIDUAL.sheet, asked, answers, hidden=hidden).message.split("points). ")[-1]
+
+
+@pytest.mark.parametrize("answer", [Residual, ByHand, lambda width: Residual(width).double()])
+def test_a_right_model_is_correct_whatever_its_style(answer):
+    for seed in SEEDS:
+        assert judge(RESIDUAL, answer, seed).status == "correct"
+    question = questions(RESIDUAL)[-1]
+    with torch.no_grad():  # as a learner may have left it
+        found = drilled(answer(question.arguments["width"]), question.drill)
+    assert not difference(found["input gradient"], question.expected["input gradient"], atol=1e-5)
+
+
+def test_the_gradients_of_a_drill_are_the_derivatives():
+    question = questions(RESIDUAL)[-1]
+    weight, bias = (one.double().numpy() for one in question.drill.weights)
+    x, direction = question.drill.inputs.double().numpy(), question.drill.direction.double().numpy()
+    h = np.tanh(x @ weight.T + bias)
+    back = direction * (1 - h**2)
+    found = question.expected
+    np.testing.assert_allclose(found["outputs"], x + h, atol=1e-5)
+    np.testing.assert_allclose(found["input gradient"], direction + back @ weight, atol=1e-5)
+    np.testing.assert_allclose(found["parameter gradients"][0], back.T @ x, atol=1e-5)
+    np.testing.assert_allclose(found["parameter gradients"][1], back.sum(0), atol=1e-5)
+    assert found["parameter shapes"] == [list(weight.shape), list(bias.shape)]
+
+
+def test_a_detached_skip_is_told_although_its_outputs_are_right():
+    def detached(width):
+        return Residual(width, lambda x: x.detach())
+
+    verdict = judge(RESIDUAL, detached)
+    assert (verdict.status, verdict.points, verdict.misconception) == ("wrong", 0, None)
+    assert "residual(width=1) returned a model whose input gradient is tensor([[" in verdict.message
+    assert drilled_message(detached, hidden=True) == (
+        "Part 'one unit': residual(width=an integer) returned a model whose input gradient is "
+        "a tensor of shape (4, 1) with other numbers than expected."
+    )
+
+
+def frozen(width):
+    block = Residual(width)
+    block.linear.bias.requires_grad_(False)
+    return block
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda width: nn.Linear(width, width, bias=False), "with parameters of shapes (1, 1); "),
+        (lambda width: nn.Tanh(), "with no parameters; expected parameters of shapes (1, 1), (1,)"),
+        (lambda width: Residual(width, lambda x: torch.zeros(4, 2)), "whose outputs are a tensor"),
+        (frozen, "whose parameter gradients are a list whose item 1 is tensor([0.]); expected"),
+    ],
+)
+def test_a_wrong_model_is_told(answer, words):
+    assert words in drilled_message(answer)
+    assert judge(RESIDUAL, answer).points == 0
+    assert not numbers_in(drilled_message(answer, hidden=True))
+
+
+class Pair(nn.Linear):
+    """Returns two outputs."""
+
+    def forward(self, x):
+        return x, x
+
+
+class Cut(nn.Linear):
+    """Returns outputs that lead nowhere back."""
+
+    def forward(self, x):
+        return super().forward(x).detach()
+
+
+def test_a_model_that_cannot_be_differentiated_is_told():
+    assert "outputs are a tuple of 2; expected a tensor of shape (4, 1)." in drilled_message(
+        lambda width: Pair(width, width)
+    )
+    drill = questions(RESIDUAL)[-1].drill
+    found = drilled(Cut(*drill.weights[0].shape), drill)
+    assert not any(one.any() for one in [found["input gradient"], *found["parameter gradients"]])
+    assert drilled_message(lambda width: nn.Module()).startswith("Smallest")
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda width: None, "returned None: did you forget `return`?"),
+        (lambda width: torch.ones(2), "returned a tensor of shape (2,); expected a model."),
+        (lambda width: Residual, "returned a value of type type; expected a model."),
+        (lambda width: {"outputs": 1.0}, "returned a value of type dict; expected a model."),
+        (lambda width: Residual(width, lambda x: x + "1"), "raised TypeError: "),
+    ],
+)
+def test_an_answer_that_is_no_model_is_told(answer, words):
+    assert words in drilled_message(answer)
+    assert words in drilled_message(answer, hidden=True)
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {},
+        {"parameter shapes": "none"},
+        {"parameter shapes": [["x"]]},
+        {"parameter shapes": [[1, 1], [1]]},
+        {"parameter shapes": [[1, 1], [1]], "outputs": {"a": 1}},
+    ],
+)
+def test_a_forged_drill_earns_nothing(forged):
+    asked = questions(RESIDUAL)
+    assert mark(RESIDUAL.sheet, asked, [Answer(forged)] * len(asked)).points == 0
+
+
+@pytest.mark.parametrize("slip", RESIDUAL.misconceptions, ids=name_of)
+def test_a_model_earns_the_hint_of_its_misconception(slip):
+    for seed in SEEDS:
+        verdict = judge(RESIDUAL, slip.answer, seed)
+        assert verdict.misconception == slip.name
+        assert verdict.message.endswith(slip.hint)
+
+
+def test_a_stub_of_a_model_is_not_attempted():
+    class Stub(nn.Module):
+        def __init__(self, width):
+            super().__init__()
+            self.linear = nn.Linear(width, width)
+
+        def forward(self, x):
+            raise NotImplementedError
+
+    assert judge(RESIDUAL, Stub).status == "not attempted"
+
+
+# An answer that is drawn at random
+
+
+def he_normal(fan_out, fan_in, scale=1.0, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return scale * torch.randn(fan_out, fan_in, generator=generator) * math.sqrt(2 / fan_in)
+
+
+def he_uniform(fan_out, fan_in):
+    rng = np.random.default_rng(1)
+    return rng.uniform(-1, 1, size=(fan_out, fan_in)) * math.sqrt(6 / fan_in)
+
+
+HE = Exercise(
+    name="he_weights",
+    number="9.2",
+    title="He's initial weights",
+    signature="he_weights(fan_out, fan_in)",
+    parts=(
+        Part("square", 1, lambda rng: [{"fan_out": 50, "fan_in": 50}]),
+        Part(
+            "any shape",
+            2,
+            lambda rng: [{"fan_out": int(rng.integers(20, 40)), "fan_in": 100}],
+        ),
+        Part("wide", 1, lambda rng: [{"fan_out": 300, "fan_in": int(rng.integers(10, 20))}]),
+    ),
+    reference=he_normal,
+    misconceptions=(
+        Misconception(
+            "half the variance", lambda out, into: he_normal(out, into, math.sqrt(0.5), 2), "Twice."
+        ),
+        Misconception("uniform", he_uniform, "Bell-shaped."),
+        Misconception("all zero", lambda out, into: torch.zeros(out, into), "Draw."),
+    ),
+    compare="statistics",
+)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda out, into: torch.randn(out, into) * (2 / into) ** 0.5,
+        lambda out, into: nn.init.kaiming_normal_(torch.empty(out, into)),
+        lambda out, into: np.random.default_rng().normal(0, math.sqrt(2 / into), (out, into)),
+    ],
+)
+def test_a_right_initialiser_is_correct_whatever_it_draws(answer):
+    for seed in range(60):
+        verdict = judge(HE, answer, seed)
+        assert verdict.status == "correct", verdict.message
+
+
+WRONG_DRAWS = {
+    "sqrt(2) too wide": lambda out, into: math.sqrt(2) * torch.randn(out, into) * (2 / into) ** 0.5,
+    "shifted": lambda out, into: (1 + torch.randn(out, into)) * (2 / into) ** 0.5,
+    "rows repeated": lambda out, into: torch.randn(1, into).repeat(out, 1) * (2 / into) ** 0.5,
+    "a sign": lambda out, into: torch.randn(out, into).sign() * (2 / into) ** 0.5,
+    "NaN": lambda out, into: torch.full((out, into), math.nan),
+    "infinity": lambda out, into: torch.full((out, into), math.inf),
+    "huge": lambda out, into: torch.randn(out, into, dtype=torch.float64) * 1e200,
+    "transposed": lambda out, into: torch.randn(into + 1, out) * (2 / into) ** 0.5,
+}
+
+
+@pytest.mark.parametrize("answer", WRONG_DRAWS.values(), ids=WRONG_DRAWS)
+def test_a_wrong_initialiser_is_wrong_on_every_shape(answer):
+    for seed in range(20):
+        asked = questions(HE, seed)
+        answers = [Answer(answer(*one.arguments.values())) for one in asked]
+        assert mark(HE.sheet, asked, answers).points == 0
+        message = mark(HE.sheet, asked, answers, hidden=True).message
+        assert not re.search(r"\d\.\d", message.split(": ", 1)[1])
+
+
+@pytest.mark.parametrize("slip", HE.misconceptions, ids=name_of)
+def test_an_initialiser_earns_the_hint_of_its_misconception(slip):
+    def drawn_anew(out, into):
+        if slip.name == "uniform":
+            return (torch.rand(out, into) * 2 - 1) * (6 / into) ** 0.5
+        return torch.randn(out, into) * into**-0.5 * (slip.name != "all zero")
+
+    for seed in range(20):
+        for answer in (slip.answer, drawn_anew):
+            verdict = judge(HE, answer, seed)
+            assert (verdict.misconception, verdict.points) == (slip.name, 0)
+
+
+def test_orthogonal_rows_are_told_from_independent_ones():
+    def orthogonal(out, into):
+        return nn.init.orthogonal_(torch.empty(out, into)) * (2 * max(out, into) / into) ** 0.5
+
+    for seed in range(20):
+        verdict = judge(HE, orthogonal, seed)
+        assert verdict.parts[0].points == 0
+        assert "with the spread of the singular values 1; expected about 2" in verdict.message
+
+
+def test_a_wrong_statistic_is_named():
+    wide = difference(he_normal(50, 50, math.sqrt(2), 3), he_normal(50, 50), compare="statistics")
+    assert re.fullmatch(
+        r"a tensor of shape \(50, 50\) with the standard deviation 0\.2[789]\d; "
+        r"expected about 0\.(20\d|2)\.",
+        wide,
+    )
+    assert "the mean 1; expected about" in difference(
+        he_normal(50, 50) + 1, he_normal(50, 50), compare="statistics"
+    )
+    assert difference([1.0, 1.0], [1.0, 1.0], compare="statistics") is None
+    assert difference([1.0, 1.1], [1.0, 1.0], compare="statistics")
+
+
+# An answer that predicts
+
+
+def xor(points):
+    return (points[:, 0] * points[:, 1] > 0).long()
+
+
+def prediction_cases(rng):
+    points, asked = (torch.from_numpy(rng.normal(size=(n, 2))).float() for n in (400, 200))
+    return [{"points": points, "labels": xor(points), "asked": asked}]
+
+
+def nearest(points, labels, asked):
+    return labels[torch.cdist(asked, points).argmin(1)]
+
+
+def regression(points, labels, asked):
+    def features(x):
+        return np.stack([x[:, 0] * x[:, 1], np.ones(len(x))], axis=1)
+
+    target = 2.0 * labels.numpy() - 1
+    weights = np.linalg.lstsq(features(points.numpy()), target, rcond=None)[0]
+    return (features(asked.numpy()) @ weights > -0.01).astype(np.float32)
+
+
+PREDICT = Exercise(
+    name="predict",
+    number="9.3",
+    title="Predict labels",
+    signature="predict(points, labels, asked)",
+    parts=(Part("hidden points", 4, prediction_cases),),
+    reference=lambda points, labels, asked: xor(asked),
+    misconceptions=(
+        Misconception("inverted", lambda points, labels, asked: 1 - xor(asked), "Turn round."),
+        Misconception("always 0", lambda points, labels, asked: torch.zeros(len(asked)), "Look."),
+        Misconception(
+            "one coordinate", lambda points, labels, asked: (asked[:, 0] > 0).long(), "Both."
+        ),
+    ),
+    rtol=0.1,
+    compare="predictions",
+)
+
+
+@pytest.mark.parametrize("answer", [nearest, regression])
+def test_predictions_need_not_all_be_right(answer):
+    for seed in SEEDS:
+        question = questions(PREDICT, seed)[0]
+        assert not np.array_equal(answer(*question.arguments.values()), question.expected)
+        assert judge(PREDICT, answer, seed).status == "correct"
+
+
+@pytest.mark.parametrize("slip", PREDICT.misconceptions, ids=name_of)
+def test_predictions_earn_the_hint_of_their_misconception(slip):
+    assert judge(PREDICT, slip.answer).misconception == slip.name
+
+
+def test_too_few_right_predictions_are_told():
+    expected = torch.arange(200) % 3
+    assert difference(expected, expected, 0.1, compare="predictions") is None
+    for wrong, words in ((20, None), (21, "89.5 % are right; expected at least 90 %.")):
+        answer = expected.clone()
+        answer[:wrong] += 1
+        found = difference(answer, expected, 0.1, compare="predictions")
+        assert found == (words and f"a tensor of shape (200,) of which {words}")
+    assert "bool tensor" in difference(expected > 0, expected, 0.1, compare="predictions")
+    asked = questions(PREDICT)
+    coin = Answer(torch.arange(200) % 2)
+    message = mark(PREDICT.sheet, asked, [coin], hidden=True).message
+    assert message.endswith("a tensor of shape (200,) of which fewer than 90 % are right.")
+    assert "labels=a tensor of shape (400,)" in message

@@ -14,7 +14,7 @@ from helpers import render
 from helpers.render import ROOT
 
 # A module may import those before it, never those after it.
-ORDER = ["files", "theory", "data", "initialize", "models", "probe", "train", "diagnose", "plots"]
+ORDER = ["files", "plain", "theory", "data", "initialize", "models", "probe", "train", "diagnose", "plots"]
 ORDER += [
     "claims",
     "exercises",

@@ -1,0 +1,120 @@
+"""Exercises as a released course holds them: no reference, no code that answers.
+
+A file of stored exercises holds, for each, the sheet and the questions of one seed
+with the right answers and those of the misconceptions. A check works from it as from
+the exercise itself, and says the same.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from helpers import files, plain
+from helpers.exercises.specification import Drill, Exercise, Question, Sheet
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An exercise with the questions of one seed, which judges as the exercise does.
+
+    Attributes:
+        sheet: What marking needs to know.
+        seed: Drew the questions.
+        asked: The questions of all parts, in order, with their answers.
+    """
+
+    sheet: Sheet
+    seed: int
+    asked: tuple[Question, ...]
+
+    @property
+    def name(self) -> str:
+        """The name of the function asked for."""
+        return self.sheet.name
+
+    def questions(self, rng: np.random.Generator) -> tuple[Question, ...]:
+        """Return the stored questions.
+
+        Args:
+            rng: A fresh generator of the seed that drew them.
+
+        Raises:
+            ValueError: If it is any other: there is nothing here to draw questions with.
+        """
+        if rng.bit_generator.state != np.random.default_rng(self.seed).bit_generator.state:
+            raise ValueError(
+                f"this copy of the course asks {self.name} the questions of seed {self.seed} only; "
+                f"pass seed={self.seed}, or use the instructor's copy to draw others"
+            )
+        return self.asked
+
+
+def write(exercises: Iterable[Exercise], path: Path, seed: int = 0) -> None:
+    """Store what the check of each exercise needs, and nothing that runs.
+
+    Args:
+        exercises: In the order in which they are to be listed.
+        path: The file; it is put in place in one step.
+        seed: Draws the questions. A learner's check asks those of seed 0.
+
+    Raises:
+        ValueError: If an exercise's questions are too large to be stored.
+        OSError: If the folder cannot be written.
+    """
+    # Each on its own in a frame of bytes: the limits of a plain value are those of one message.
+    frames = {}
+    for exercise in exercises:
+        try:
+            frame = plain.encoded(_written(exercise, seed))
+        except ValueError as error:
+            raise ValueError(f"exercise {exercise.name} cannot be stored: {error}") from error
+        frames[exercise.name] = np.frombuffer(frame, dtype=np.uint8)
+    files.write(path, plain.encoded(frames))
+
+
+def read(path: Path) -> dict[str, Stored]:
+    """Read stored exercises back.
+
+    Args:
+        path: From :func:`write`.
+
+    Returns:
+        The exercises by name, in the order in which they were stored.
+
+    Raises:
+        ValueError: If the file does not hold stored exercises, whole.
+        OSError: If there is no such file.
+    """
+    try:
+        frames = plain.decoded(path.read_bytes())
+        return {name: _read(plain.decoded(frame.tobytes())) for name, frame in frames.items()}
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(
+            f"{path} does not hold stored exercises, or not all of them: get the course anew"
+        ) from error
+
+
+def _written(exercise: Exercise, seed: int) -> dict[str, object]:
+    questions = exercise.questions(np.random.default_rng(seed))
+    return {
+        "seed": seed,
+        "sheet": _fields(exercise.sheet),
+        "questions": [
+            {**question._asdict(), "drill": question.drill and _fields(question.drill)}
+            for question in questions
+        ],
+    }
+
+
+def _read(written: dict[str, object]) -> Stored:
+    asked = tuple(
+        Question(**{**question, "drill": question["drill"] and Drill(**question["drill"])})
+        for question in written["questions"]
+    )
+    return Stored(Sheet(**written["sheet"]), written["seed"], asked)
+
+
+def _fields(record: Sheet | Drill) -> dict[str, object]:
+    return {field.name: getattr(record, field.name) for field in fields(record)}
