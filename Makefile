@@ -43,7 +43,7 @@ $(READY): requirements.lock pyproject.toml
 # rfc3987-syntax is an optional format checker that costs a second at every kernel start;
 # the CUDA libraries follow from the torch build, not from this course.
 lock:
-	uv pip compile --universal --fork-strategy fewest --python-version 3.11 --upgrade --all-extras \
+	uv pip compile --universal --fork-strategy fewest --python-version 3.11 --upgrade --extra dev \
 	    --no-header --no-annotate --no-emit-package rfc3987-syntax pyproject.toml \
 	    | grep -v -E '^(nvidia-|cuda-|triton)' > requirements.lock.new
 	mv requirements.lock.new requirements.lock
