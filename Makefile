@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 # Extra words for the program behind a target, e.g. make lab ARGS=--no-browser
 ARGS ?=
 
-.PHONY: env lab test run bench render lock clean
+.PHONY: env lab test test-nbgrader run bench render lock clean
 
 env: $(READY)
 
@@ -18,6 +18,18 @@ lab: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --no-loadscope-reorder $(ARGS)
+
+# What needs nbgrader runs beside the course's environment and not in it, as one of the
+# packages that nbgrader asks for costs a second at every kernel start.
+test-nbgrader: build/nbgrader/.ready
+	build/nbgrader/bin/python -m pytest tests/test_nbgrader.py $(ARGS)
+
+build/nbgrader/.ready: $(READY)
+	$(BIN)/python -m venv build/nbgrader
+	$(BIN)/python -c 'import os, site; print(site.getsitepackages()[0], os.getcwd(), sep="\n")' \
+	    > "$$(build/nbgrader/bin/python -c 'import site; print(site.getsitepackages()[0])')/course.pth"
+	build/nbgrader/bin/python -m pip install --quiet --constraint requirements.lock 'nbgrader==0.9.6'
+	touch $@
 
 run: $(READY)
 	$(BIN)/course run $(ARGS)

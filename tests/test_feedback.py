@@ -457,9 +457,10 @@ def test_the_table_of_endings_adds_up(tmp_path):
 def test_the_report_says_what_ran_where(tmp_path):
     three = [record(), record("bob"), record("eve", sandbox="landlock"), record("x", sandbox="")]
     one = report(tmp_path, three)
-    assert "Sandbox: bubblewrap (2 notebooks); landlock (1 notebook). Mode: fast." in one.text
+    assert "and limits (2 notebooks); Landlock, a system-call filter" in one.text
+    assert "without bubblewrap (1 notebook). Mode: fast." in one.text
     assert "Versions: python 3.11, torch 2.13.0." in one.text
-    assert "Sandbox: bubblewrap. Mode" in report(tmp_path, three[:2]).text
+    assert "Sandbox: bubblewrap, and behind it" in report(tmp_path, three[:2]).text
 
 
 def test_overrides_and_absences_are_listed(tmp_path):

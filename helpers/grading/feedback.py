@@ -23,6 +23,7 @@ from helpers import files
 from helpers.grading.gradebooks import points_text, visible
 from helpers.grading.marks import Overrides, applied, ordered
 from helpers.grading.records import ExerciseMark, Record
+from helpers.grading.walls import IN_WORDS
 
 _PAGES = "feedback"  # the folder of the students' pages
 _NAME_BYTES = 200
@@ -339,7 +340,7 @@ def _facts(records: Sequence[Record]) -> list[str]:
     """Say what the students' code ran in; where it differed, how often."""
     graded = [record for record in records if record.file]
     found = {
-        "Sandbox": Counter(record.sandbox for record in graded),
+        "Sandbox": Counter(IN_WORDS.get(record.sandbox, record.sandbox) for record in graded),
         "Mode": Counter(record.mode for record in graded),
         "Versions": Counter(
             ", ".join(f"{name} {version}" for name, version in sorted(record.versions.items()))
@@ -358,18 +359,25 @@ def _facts(records: Sequence[Record]) -> list[str]:
 
 
 def _looks(records: Sequence[Record], outcome: str) -> list[dict]:
-    return [
-        {
-            "student": _student(record.student),
-            "mark": mark,
-            "points": _mark_points(mark),
-            "status": "" if mark.status == outcome else mark.status,
-            "reason": _in_one_line(mark.reason),
-        }
-        for record in records
-        for mark in record.exercises
-        if mark.outcome == outcome
-    ]
+    """Return what somebody must look at: one entry for exercises with one reason in common."""
+    looks = []
+    for record in records:
+        shared: dict[tuple[str, str], list[ExerciseMark]] = {}
+        for mark in record.exercises:
+            if mark.outcome == outcome:
+                shared.setdefault((mark.status, mark.reason), []).append(mark)
+        looks += [
+            {
+                "student": _student(record.student),
+                "exercises": [{"number": mark.number, "name": mark.exercise} for mark in given],
+                "points": "–" if outcome == "grader failed" else _points(given),  # noqa: RUF001
+                "of": sum(mark.of for mark in given),
+                "status": "" if status == outcome else status,
+                "reason": _in_one_line(reason),
+            }
+            for (status, reason), given in shared.items()
+        ]
+    return looks
 
 
 def _asked(records: Sequence[Record]) -> list[list[_Given]]:

@@ -1,0 +1,663 @@
+"""Grading a class: stopped and resumed, fair, behind walls, with the grader's own faults told."""
+
+import csv
+import errno
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import classroom
+import numpy as np
+import psutil
+import pytest
+import torch
+from classroom import EXERCISE, HONEST, HOSTILE
+from test_grading_class import LESSONS, LIMITS, needs, wrong
+
+from helpers import cli, exercises, files
+from helpers.exercises.specification import Drill, Exercise, Misconception, Part
+from helpers.grading import grade as grading
+from helpers.grading import judge, walls
+from helpers.grading.grade import Plan, grade
+from helpers.grading.judge import GraderError, Sandbox
+
+SETUP = "import torch\nfrom torch import nn\n"
+SECRET = b"a secret of this test, 32 letters"
+RIGHT = """
+def sigmoid_chain_grad(x, depth):
+    slope = torch.ones_like(x)
+    for _ in range(depth):
+        x = torch.sigmoid(x)
+        slope = slope * x * (1 - x)
+    return slope
+"""
+TIERS = ("bubblewrap", "landlock")
+
+
+def named(*names):
+    chosen = [case for case in (*HONEST, *HOSTILE) if case.name in names]
+    assert len(chosen) == len(names)
+    return chosen
+
+
+def plan(folder, tier="landlock", **changes):
+    made = Plan(folder / "submissions", folder / "marks", LESSONS, folder / "secret")
+    return replace(made, tier=tier, limits=LIMITS, **changes)
+
+
+def of_exercise(result):
+    return {
+        record.student: next(mark for mark in record.exercises if mark.exercise == EXERCISE)
+        for record in result.records
+    }
+
+
+def answered(folder, **answers):
+    """Write a class in which each student has that answer to the exercise."""
+    for student, answer in answers.items():
+        own = folder / "submissions" / student
+        own.mkdir(parents=True)
+        book = classroom.notebook(answer)
+        (own / "01_theory.ipynb").write_text(json.dumps(book), encoding="utf-8")
+
+
+def results(folder):
+    """Read all that was written, without times and without the places of files."""
+    read = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.name != ".lock":
+            text = path.read_text(encoding="utf-8", errors="surrogateescape")
+            if path.suffix in (".json", ".jsonl"):
+                text = re.sub(r'"(cpu_seconds|wall_seconds)": [0-9.e-]+', "", text)
+                text = re.sub(r'"time": "[^"]*"', "", text)
+            lines = [line for line in text.splitlines() if 'class="time"' not in line]
+            read[str(path.relative_to(folder))] = lines
+    return read
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("room")
+    grading._furnish(folder)
+    return folder
+
+
+@pytest.fixture(scope="module", params=TIERS)
+def sandbox(request, room):
+    needs(request.param)
+    with Sandbox(request.param, room) as running:
+        yield running
+
+
+def judged(exercise, answer, sandbox, limits=LIMITS):
+    return judge.judged(exercise, [answer], SETUP, SECRET, sandbox, limits)
+
+
+# ---- The two modes ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_a_fresh_sandbox_an_exercise_gives_the_marks_of_the_fast_mode(tier, tmp_path):
+    needs(tier)
+    cases = named("honest_plots", "honest_syntax_error", "hostile_answers_twice")
+    cases += [*classroom.neighbours(), *named("hostile_exit_at_once_in_the_call")]
+    classroom.write_class(tmp_path / "submissions", cases)
+    seen = []
+    for fresh in (False, True):
+        result = grade(plan(tmp_path, tier, fresh=fresh, out=tmp_path / f"marks_{fresh}"))
+        assert wrong(cases, of_exercise(result)) == []
+        assert {record.mode for record in result.records} == {"fresh" if fresh else "fast"}
+        seen.append((tmp_path / f"marks_{fresh}" / "marks.csv").read_bytes())
+    assert seen[0] == seen[1]
+
+
+# ---- Stopped, and started again --------------------------------------------------------
+
+
+def command(folder, *options):
+    names = ["--lesson", "01", "--secret", str(folder / "secret"), "--sandbox", "landlock"]
+    where = [str(folder / "submissions"), "--out", str(folder / "marks")]
+    start = [sys.executable, "-c", "from helpers.cli import main; main()", "grade"]
+    return [*start, *where, *names, *options]
+
+
+def descendants(process):
+    return psutil.Process(process.pid).children(recursive=True)
+
+
+def test_a_grader_that_was_killed_goes_on_where_it_was(tmp_path):
+    needs("landlock")
+    cases = [*HONEST[:24], *named("hostile_cpu_loop_in_the_call")]
+    classroom.write_class(tmp_path / "submissions", cases)
+    records = tmp_path / "marks" / "records"
+    process = subprocess.Popen(
+        command(tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    until = time.monotonic() + 120
+    while len(list(records.glob("*.json"))) < 5:
+        assert process.poll() is None
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    family = descendants(process)
+    process.kill()
+    process.wait()
+    _, alive = psutil.wait_procs(family, timeout=30)
+    assert family
+    assert not alive
+    kept = {path.name: path.read_bytes() for path in records.glob("*.json")}
+    assert 5 <= len(kept) < len(cases)
+    assert not (tmp_path / "marks" / "marks.csv").exists()
+
+    done = subprocess.run(command(tmp_path), capture_output=True, text=True, check=True)
+    assert f"{len(kept)} of them graded before" in done.stdout
+    now = {path.name: path.read_bytes() for path in records.glob("*.json")}
+    assert {name: now[name] for name in kept} == kept
+    assert len(now) > len(kept)
+
+    (tmp_path / "marks").rename(tmp_path / "resumed")
+    subprocess.run(command(tmp_path), capture_output=True, check=True)
+    undisturbed = results(tmp_path / "marks")
+    assert results(tmp_path / "resumed") == undisturbed
+    assert {"marks.csv", "marks.jsonl", "report.html"} < set(undisturbed)
+    # Byte for byte, where there are no times.
+    for path in [Path("marks.csv"), *Path("feedback").glob("*")]:
+        resumed = (tmp_path / "resumed" / path).read_bytes()
+        assert resumed == (tmp_path / "marks" / path).read_bytes()
+
+
+def test_the_comparison_of_results_sees_a_changed_mark(tmp_path):
+    for name, points in (("one", 2), ("two", 3)):
+        (tmp_path / name).mkdir()
+        text = json.dumps({"points": points, "time": name, "cpu_seconds": points / 3})
+        (tmp_path / name / "marks.jsonl").write_text(text)
+    assert results(tmp_path / "one") != results(tmp_path / "two")
+
+
+def test_a_second_run_grades_nothing_twice_and_a_changed_notebook_again(tmp_path):
+    needs("landlock")
+    answered(tmp_path, ada=RIGHT, ben="def sigmoid_chain_grad(x, depth): return x")
+    grade(plan(tmp_path))
+    again = grade(plan(tmp_path))
+    assert again.kept == 2
+    book = classroom.notebook(RIGHT)
+    (tmp_path / "submissions" / "ben" / "01_theory.ipynb").write_text(json.dumps(book))
+    later = grade(plan(tmp_path))
+    assert later.kept == 1
+    assert of_exercise(later)["ben"].points == 5
+
+
+def test_a_damaged_record_is_graded_again(tmp_path):
+    needs("landlock")
+    answered(tmp_path, ada=RIGHT)
+    grade(plan(tmp_path))
+    (record,) = (tmp_path / "marks" / "records").glob("*.json")
+    record.write_text(record.read_text()[:100])
+    result = grade(plan(tmp_path))
+    assert result.kept == 0
+    assert of_exercise(result)["ada"].points == 5
+
+
+def test_two_graders_in_one_folder(tmp_path):
+    answered(tmp_path, ada=RIGHT)
+    (tmp_path / "marks").mkdir()
+    with files.held(tmp_path / "marks"):
+        done = subprocess.run(command(tmp_path), capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "in use by another process" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_ctrl_c_keeps_what_was_graded(tmp_path):
+    needs("landlock")
+    classroom.write_class(tmp_path / "submissions", HONEST[:24])
+    process = subprocess.Popen(command(tmp_path), stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + 120
+    while not list((tmp_path / "marks").glob("records/*.json")):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    family = descendants(process)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "the same command goes on" in said
+    assert "Traceback" not in said
+    assert not psutil.wait_procs(family, timeout=30)[1]
+
+
+def test_a_full_disk(tmp_path, monkeypatch):
+    needs("landlock")
+    answered(tmp_path, ada=RIGHT, ben=RIGHT, cleo=RIGHT)
+    write, count = files.write, 0
+
+    def full(path, content):
+        nonlocal count
+        count += "records" in path.parts
+        if count > 1:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(path, content)
+
+    monkeypatch.setattr(files, "write", full)
+    with pytest.raises(ValueError, match="No space left on device; what has been graded is kept"):
+        grade(plan(tmp_path, workers=1))
+    monkeypatch.undo()
+    result = grade(plan(tmp_path))
+    assert result.kept == 1
+    assert {mark.points for mark in of_exercise(result).values()} == {5}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+def test_a_disk_that_is_really_full(tmp_path):
+    needs("landlock")
+    out = tmp_path / "marks"
+    out.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=8k,nr_inodes=100", "tmpfs", str(out)], check=False
+    )
+    if mounted.returncode:
+        pytest.skip("this machine mounts nothing")
+    try:
+        answered(tmp_path, **{f"student_{number}": RIGHT for number in range(8)})
+        done = subprocess.run(command(tmp_path), capture_output=True, text=True, check=False)
+        assert done.returncode == 2
+        assert "No space left on device" in done.stderr
+        assert "Traceback" not in done.stderr
+        left = [path.name for path in out.rglob("*") if path.is_file() and path.name != ".lock"]
+        assert not [name for name in left if not re.fullmatch(r"[0-9a-f]{32}\.json", name)]
+        for path in out.glob("records/*.json"):
+            json.loads(path.read_text())
+    finally:
+        subprocess.run(["umount", str(out)], check=True)
+
+
+def test_folders_with_odd_names(tmp_path):
+    needs("landlock")
+    names = ["Zoë Müller, B.", "..\\..\\evil", "=cmd|' C calc'!A0", "-rf", "ada", "ADA", "a" * 200]
+    answered(tmp_path, **dict.fromkeys(names, RIGHT))
+    before = {path.name for path in tmp_path.iterdir()}
+    result = grade(plan(tmp_path))
+    assert {path.name for path in tmp_path.iterdir()} - before == {"marks", "secret"}
+    assert {student: mark.points for student, mark in of_exercise(result).items()} == dict.fromkeys(
+        names, 5
+    )
+    assert len(list((tmp_path / "marks" / "feedback").glob("*.html"))) == len(names)
+    with (tmp_path / "marks" / "marks.csv").open(encoding="utf-8-sig", newline="") as file:
+        students = {row["student"] for row in csv.DictReader(file)}
+    assert len(students) == len(names)
+    assert not [name for name in students if name.startswith(("=", "-", "+", "@"))]
+
+
+# ---- Fair ------------------------------------------------------------------------------
+
+
+def test_the_same_answer_is_asked_the_same_questions_and_no_secret_other_ones():
+    def drawn(secret, exercise, cells):
+        return judge.generator(secret, exercise, cells).random()
+
+    first = drawn(SECRET, EXERCISE, [RIGHT])
+    assert drawn(SECRET, EXERCISE, [RIGHT]) == first
+    assert drawn(SECRET + b"!", EXERCISE, [RIGHT]) != first
+    assert drawn(SECRET, "layers_until", [RIGHT]) != first
+    assert drawn(SECRET, EXERCISE, [RIGHT + " "]) != first
+    assert drawn(SECRET, EXERCISE, [RIGHT, ""]) != first
+
+
+def test_identical_submissions_get_identical_marks_on_a_busy_machine(tmp_path):
+    needs("landlock")
+    # About half of the processor time that is allowed, in every call.
+    slow = "import time\n" + RIGHT.replace(
+        "    slope =",
+        "    end = time.process_time() + 0.05\n"
+        "    while time.process_time() < end:\n        pass\n    slope =",
+        1,
+    )
+    answered(tmp_path, **{f"student_{number}": slow for number in range(4)})
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(4)]
+    try:
+        given = of_exercise(grade(plan(tmp_path)))
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+    assert len({(mark.points, mark.status, mark.reason) for mark in given.values()}) == 1
+    assert given["student_0"].points == 5
+
+
+def test_what_ran_out_of_time_is_tried_once_more_alone(tmp_path, monkeypatch):
+    needs("landlock")
+    answers = {f"student_{number}": RIGHT for number in range(4)}
+    answered(tmp_path, **answers, late=RIGHT + "# late", never=RIGHT + "# never")
+    real, running, tries = judge.judged, [], {"late": 0, "never": 0}
+    lock = threading.Lock()
+
+    def watched(exercise, cells, *rest):
+        who = next((name for name in tries if f"# {name}" in cells[0]), "")
+        with lock:
+            running.append(who)
+            together = len(running)
+        try:
+            mark = real(exercise, cells, *rest)
+        finally:
+            with lock:
+                running.remove(who)
+        if who:
+            tries[who] += 1
+            assert tries[who] == 1 or together == 1
+            if tries[who] == 1 or who == "never":
+                return replace(mark, status="timed out", parts=())
+        return mark
+
+    monkeypatch.setattr(judge, "judged", watched)
+    given = of_exercise(grade(plan(tmp_path)))
+    assert tries == {"late": 2, "never": 2}
+    assert given["late"].points == 5
+    assert given["never"].status == "timed out"
+
+
+# ---- When our own side fails -----------------------------------------------------------
+
+
+def test_a_server_that_dies_costs_nobody_a_point(tmp_path, monkeypatch):
+    needs("landlock")
+    answered(tmp_path, **{f"student_{number}": RIGHT for number in range(6)})
+    real, calls = judge.judged, []
+
+    def deadly(exercise, cells, setup, secret, sandbox, *rest):
+        calls.append(exercise)
+        if len(calls) == 3:
+            sandbox._server.kill()
+            sandbox._server.wait()
+        return real(exercise, cells, setup, secret, sandbox, *rest)
+
+    monkeypatch.setattr(judge, "judged", deadly)
+    result = grade(plan(tmp_path))
+    assert {mark.points for mark in of_exercise(result).values()} == {5}
+    assert result.waiting("grader failed") == []
+
+
+def test_a_grader_that_fails_gives_no_mark_and_tries_again_the_next_time(tmp_path, monkeypatch):
+    needs("landlock")
+    answered(tmp_path, ada=RIGHT, ben=RIGHT + "# unlucky")
+    real = judge.judged
+
+    def failing(exercise, cells, *rest):
+        if "unlucky" in cells[0]:
+            raise GraderError("the worker's keeper has ended")
+        return real(exercise, cells, *rest)
+
+    monkeypatch.setattr(judge, "judged", failing)
+    result = grade(plan(tmp_path))
+    assert [record.student for record in result.waiting("grader failed")] == ["ben"]
+    with (tmp_path / "marks" / "marks.csv").open(encoding="utf-8-sig", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["exercise"] == EXERCISE]
+    points = {row["student"]: row["points"] for row in rows if row["part"] == "one layer"}
+    assert points == {"ada": "2", "ben": ""}
+    monkeypatch.undo()
+    later = grade(plan(tmp_path))
+    assert later.kept == 1
+    assert of_exercise(later)["ben"].points == 5
+
+
+def test_without_a_sandbox_nothing_runs(tmp_path, monkeypatch):
+    answered(tmp_path, ada=RIGHT)
+    trials = [walls.Trial("bubblewrap", False, "no."), walls.Trial("landlock", False, "no.")]
+    monkeypatch.setattr(walls, "trials", lambda: [*trials, walls.Trial("none", True, "")])
+    with pytest.raises(ValueError, match="accept that with --allow-weak-sandbox"):
+        grade(plan(tmp_path, tier=None))
+    assert not (tmp_path / "marks").exists()
+    with pytest.raises(ValueError, match="the sandbox landlock does not work here: no"):
+        grade(plan(tmp_path, tier="landlock"))
+    result = grade(plan(tmp_path, tier=None, allow_weak=True))
+    assert of_exercise(result)["ada"].points == 5
+    assert {record.sandbox for record in result.records} == {"none"}
+    assert "none, only limits" in (tmp_path / "marks" / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"submissions": Path("nowhere")}, "there is no folder nowhere"),
+        ({"out": "submissions/marks"}, "the marks may not lie among the submissions"),
+        ({"secret": "submissions/secret"}, "the secret may not lie among the submissions"),
+        ({"workers": 0}, "workers must be at least 1, got 0"),
+        ({"out": "file"}, "is a file; name a folder"),
+    ],
+)
+def test_what_cannot_be_graded_is_refused_in_a_sentence(tmp_path, changes, words):
+    answered(tmp_path, ada=RIGHT)
+    (tmp_path / "file").touch()
+    placed = {
+        name: tmp_path / value if isinstance(value, str) else value
+        for name, value in changes.items()
+    }
+    with pytest.raises(ValueError, match=words):
+        grade(plan(tmp_path, **placed))
+
+
+# ---- The secret ------------------------------------------------------------------------
+
+
+def test_the_secret_is_made_once_and_for_its_owner_alone(tmp_path):
+    path = tmp_path / "deep" / "secret"
+    secret = judge.read_secret(path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert len(secret) == 64
+    assert judge.read_secret(path) == secret
+    assert judge.read_secret(tmp_path / "other") != secret
+    assert [file.name for file in path.parent.iterdir()] == ["secret"]
+
+
+def test_a_secret_that_others_can_read_or_guess_is_refused(tmp_path):
+    path = tmp_path / "secret"
+    judge.read_secret(path)
+    path.chmod(0o644)
+    with pytest.raises(ValueError, match="others may read the secret"):
+        judge.read_secret(path)
+    path.write_text("short")
+    path.chmod(0o600)
+    with pytest.raises(ValueError, match="no secret of 32 characters"):
+        judge.read_secret(path)
+
+
+# ---- Answers beyond numbers, through the walls -----------------------------------------
+
+
+def one_linear(width):
+    return torch.nn.Linear(width, width, bias=False)
+
+
+class Block(torch.nn.Module):
+    """x + W x, the reference of an exercise that asks for a model."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.inner = one_linear(width)
+
+    def forward(self, x):
+        return x + self.inner(x)
+
+
+def weights_and_inputs(rng, module):
+    def normal(*shape):
+        return torch.from_numpy(rng.normal(size=shape).astype(np.float32))
+
+    shapes = [tuple(parameter.shape) for parameter in module.parameters()]
+    width = shapes[0][0]
+    return Drill([normal(*shape) for shape in shapes], normal(3, width), normal(3, width))
+
+
+def never(*_):
+    return None
+
+
+NEVER = tuple(Misconception(name, never, "a hint") for name in ("one", "two", "three"))
+MODEL = Exercise(
+    name="residual_block",
+    number="9.1",
+    title="A block with a skip",
+    signature="residual_block(width)",
+    parts=(Part("a block", 3, lambda rng: [{"width": int(rng.integers(2, 6))} for _ in range(3)]),),
+    reference=Block,
+    misconceptions=NEVER,
+    drill=weights_and_inputs,
+)
+MODULE = """
+class Mine(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.linear = nn.Linear(width, width, bias=False)
+    def forward(self, x):
+        return {skip} + self.linear(x)
+
+def residual_block(width):
+    return Mine(width)
+"""
+
+
+def test_a_model_is_judged_by_what_it_computes_and_by_its_gradients(sandbox):
+    right = judged(MODEL, MODULE.format(skip="x"), sandbox)
+    assert (right.points, right.status) == (3, "correct")
+    detached = judged(MODEL, MODULE.format(skip="x.detach()"), sandbox)
+    assert (detached.points, detached.status) == (0, "wrong")
+    assert "input gradient" in detached.reason
+    assert judged(MODEL, MODULE.format(skip="2 * x"), sandbox).points == 0
+    assert judged(MODEL, "def residual_block(width): return 5", sandbox).points == 0
+
+
+def normal_start(fan_out, fan_in):
+    return np.random.default_rng(5).normal(scale=fan_in**-0.5, size=(fan_out, fan_in))
+
+
+INITIALISER = Exercise(
+    name="start",
+    number="9.2",
+    title="LeCun's start",
+    signature="start(fan_out, fan_in)",
+    parts=(Part("a start", 2, lambda rng: [{"fan_out": 60, "fan_in": 50}]),),
+    reference=normal_start,
+    misconceptions=NEVER,
+    compare="statistics",
+)
+LABELS = Exercise(
+    name="predicted",
+    number="9.3",
+    title="Labels",
+    signature="predicted(inputs)",
+    parts=(
+        Part(
+            "unseen inputs",
+            2,
+            lambda rng: [{"inputs": torch.from_numpy(rng.normal(size=(200, 2)))}],
+        ),
+    ),
+    reference=lambda inputs: (inputs[:, 0] > 0).long(),
+    misconceptions=NEVER,
+    compare="predictions",
+    rtol=0.1,
+)
+
+
+@pytest.mark.parametrize(
+    ("exercise", "answer", "points"),
+    [
+        (INITIALISER, "def start(o, i): return torch.randn(o, i) / i**0.5", 2),
+        (INITIALISER, "def start(o, i): return nn.init.normal_(torch.empty(o, i), std=i**-0.5)", 2),
+        (INITIALISER, "def start(o, i): return torch.randn(o, i) * (2 / i) ** 0.5", 0),
+        (INITIALISER, "def start(o, i): return (torch.rand(o, i) - 0.5) * (12 / i) ** 0.5", 0),
+        (LABELS, "def predicted(x): return (x[:, 0] > 0.02).int()", 2),
+        (LABELS, "def predicted(x): return (x[:, 1] > 0).int()", 0),
+    ],
+)
+def test_draws_and_predictions(sandbox, exercise, answer, points):
+    assert judged(exercise, answer, sandbox).points == points
+
+
+# ---- What ends a worker ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "words"),
+    [
+        ("while True: pass", "timed out", "While your cells were run, one of them took too much"),
+        ("import os\nos._exit(3)", "process ended", "ended the whole Python process"),
+        ("import ctypes\nctypes.string_at(0)", "process ended", "SIGSEGV"),
+        ("raise ValueError('no luck')", "error", "the last error was ValueError: no luck"),
+        ("", "missing", "there was no sigmoid_chain_grad"),
+        ("b = bytearray(1 << 34)\ndef sigmoid_chain_grad(x, depth): return b", "error", ""),
+    ],
+)
+def test_each_way_out_has_a_status_and_a_reason(sandbox, answer, status, words):
+    mark = judged(exercises.ALL[EXERCISE], answer, sandbox)
+    assert mark.status == status
+    assert words in mark.reason
+    assert mark.points == 0
+
+
+def test_parts_answered_before_the_end_keep_their_points(sandbox):
+    answer = RIGHT.replace("    slope =", "    while depth > 3: pass\n    slope =", 1)
+    mark = judged(exercises.ALL[EXERCISE], answer, sandbox)
+    assert (mark.points, mark.status) == (2, "timed out")
+    assert 'In part "any depth"' in mark.reason
+
+
+def test_memory_is_counted_for_all_processes_of_a_worker_together(sandbox):
+    answer = (
+        "import os, time\n"
+        "def sigmoid_chain_grad(x, depth):\n"
+        "    for _ in range(6):\n"
+        "        if os.fork() == 0:\n"
+        "            block = bytearray(200 << 20)\n"
+        "            time.sleep(60)\n"
+        "    time.sleep(60)\n"
+    )
+    limits = replace(LIMITS, memory=500 << 20, cpu_seconds=20)
+    assert judged(exercises.ALL[EXERCISE], answer, sandbox, limits).status == "out of memory"
+    one = answer.replace("range(6)", "range(1)").replace("time.sleep(60)", "os._exit(0)", 1)
+    one = one.replace("    time.sleep(60)\n", "    os.wait()\n")
+    one += RIGHT.partition(":\n")[2]
+    assert judged(exercises.ALL[EXERCISE], one, sandbox, limits).status == "correct"
+
+
+def test_no_message_shows_a_number_that_was_drawn(sandbox):
+    exercise = exercises.ALL["norm_per_layer"]
+    echo = "def norm_per_layer(norms): raise ValueError(str(norms))"
+    reason = judged(exercise, echo, sandbox).reason
+    assert "ValueError" in reason
+    assert not re.search(r"\d\.\d", reason)
+
+
+# ---- Without root ----------------------------------------------------------------------
+
+
+def test_an_ordinary_user_grades_behind_bubblewrap_too(tmp_path):
+    needs("bubblewrap")
+    if os.geteuid() != 0:
+        pytest.skip("all the other tests have run as an ordinary user")
+    answered(tmp_path, ada=RIGHT, ben=RIGHT.replace("slope * x", "slope + x"))
+    # In a user namespace we are an ordinary user who owns what root owned.
+    ordinary = ["bwrap", "--dev-bind", "/", "/", "--unshare-user", "--uid", "1000", "--gid", "1000"]
+    run = [*ordinary, *command(tmp_path)]
+    run[run.index("landlock")] = "bubblewrap"
+    done = subprocess.run(run, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    lines = (tmp_path / "marks" / "marks.jsonl").read_text().splitlines()
+    given = {}
+    for record in map(json.loads, lines):
+        marks = {mark["exercise"]: mark for mark in record["exercises"]}
+        given[record["student"]] = sum(points for _, points, _ in marks[EXERCISE]["parts"])
+    assert given == {"ada": 5, "ben": 0}
+
+
+def test_the_doctor_says_what_works(capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["grade", "--doctor"])
+    assert stop.value.code == 0
+    said = capsys.readouterr().out
+    assert re.search(r"^landlock +works", said, re.MULTILINE)
+    assert "`course grade` would use" in said
