@@ -29,6 +29,8 @@ build/nbgrader/.ready: $(READY)
 	$(BIN)/python -c 'import os, site; print(site.getsitepackages()[0], os.getcwd(), sep="\n")' \
 	    > "$$(build/nbgrader/bin/python -c 'import site; print(site.getsitepackages()[0])')/course.pth"
 	build/nbgrader/bin/python -m pip install --quiet --constraint requirements.lock 'nbgrader==0.9.6'
+	mkdir -p build/nbgrader/share/jupyter
+	ln -sfn "$$PWD/$(VENV)/share/jupyter/nbconvert" build/nbgrader/share/jupyter/nbconvert
 	touch $@
 
 run: $(READY)

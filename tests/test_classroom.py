@@ -265,7 +265,7 @@ def test_answers_to_all_exercises_earn_what_is_said(exercise, tmp_path):
         (source, sum(earned(points, exercise).values()))
         for source, points in classroom.SLIPS[exercise].values()
     ]
-    right = [(source, ALL[exercise].points) for source in classroom.RIGHT[exercise].values()]
+    right = [(source, ALL[exercise].sheet.points) for source in classroom.RIGHT[exercise].values()]
     for source, points in [*right, *answers]:
         answer = {exercise: source} if exercise != EXERCISE else {}
         book = classroom.notebook(source if exercise == EXERCISE else "", **answer)
