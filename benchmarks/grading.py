@@ -147,7 +147,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     whole_class(options.class_size)
-    ways: dict[str, tuple[Callable[[int], float], int]] = {"course grade": (by_course, 60)}
+    ways: dict[str, tuple[Callable[[int], float], int]] = {"course grade": (by_course, 150)}
     try:
         import nbgrader as installed  # noqa: F401
 

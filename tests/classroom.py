@@ -13,6 +13,7 @@ that it is given, ``hostile_wait_...`` the time on the clock.
 
 import copy
 import hashlib
+import itertools
 import json
 import os
 import random
@@ -114,13 +115,16 @@ def class_of(size: int, hostile_share: float = 0.05, seed: int = 0) -> list[Case
         seed: Draws another class.
     """
     draw = random.Random(seed)
-    hostile = set(draw.sample(range(size), round(hostile_share * size)))
     attacks = [case for case in HOSTILE if case.name in _ASSORTED]
+    # Every kind once before any comes again: each class has its endless loop.
+    kinds = itertools.cycle(draw.sample(attacks, len(attacks)))
+    places = draw.sample(range(size), round(hostile_share * size))
+    hostile = dict(zip(places, kinds, strict=False))
     cases = []
     for index in range(size):
         name = f"student_{index + 1:03d}"
-        attack = replace(draw.choice(attacks), name=name)
-        cases.append(attack if index in hostile else _ordinary(name, draw))
+        ordinary = _ordinary(name, draw)
+        cases.append(replace(hostile[index], name=name) if index in hostile else ordinary)
     return cases
 
 

@@ -404,6 +404,14 @@ def test_a_grader_that_fails_gives_no_mark_and_tries_again_the_next_time(tmp_pat
     assert of_exercise(later)["ben"].points == 5
 
 
+def test_a_sandbox_that_does_not_start_is_told_once(tmp_path, monkeypatch):
+    answered(tmp_path, ada=RIGHT)
+    monkeypatch.setattr(walls, "command", lambda tier, room, python: ["false"])
+    with pytest.raises(ValueError, match=r"nothing was graded: the sandbox \(landlock\) did not"):
+        grade(plan(tmp_path))
+    assert not (tmp_path / "marks" / "marks.csv").exists()
+
+
 def test_without_a_sandbox_nothing_runs(tmp_path, monkeypatch):
     answered(tmp_path, ada=RIGHT)
     trials = [walls.Trial("bubblewrap", False, "no."), walls.Trial("landlock", False, "no.")]

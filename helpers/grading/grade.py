@@ -212,6 +212,11 @@ class _Grader:
         if not due:
             return records
         _furnish(self._room)
+        try:
+            with self._server():  # if it cannot start, say so once and not for every answer
+                pass
+        except GraderError as error:
+            raise ValueError(f"nothing was graded: {error}") from error
         pool = ThreadPoolExecutor(self._lanes.threads)
         try:
             jobs = [pool.submit(self._graded, submission) for submission in due]

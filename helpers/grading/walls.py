@@ -398,17 +398,13 @@ def _checked(result: int, what: str) -> None:
 
 
 def _python_folders() -> list[str]:
-    """Return the folders that Python and its packages live in, not those of the course."""
-    here = Path(__file__).resolve().parents[2]
-    folders = dict.fromkeys([sys.prefix, sys.base_prefix, sys.exec_prefix])
-    for entry in sys.path:
-        folder = Path(entry or ".").resolve()
-        inside_course = folder == here or (
-            folder.is_relative_to(here) and not folder.is_relative_to(Path(sys.prefix).resolve())
-        )
-        if folder.is_dir() and "site-packages" in folder.parts and not inside_course:
-            folders.setdefault(str(folder))
-    return [folder for folder in folders if not folder.startswith("/usr/")]
+    """Return the folders that Python and its packages live in, and nothing of the course."""
+    folders = [Path(folder) for folder in (sys.prefix, sys.base_prefix)]
+    for entry in map(Path, sys.path):
+        packages = {"site-packages", "dist-packages"} & set(entry.parts)
+        if packages and not any(entry.is_relative_to(folder) for folder in folders):
+            folders.append(entry)
+    return [str(folder) for folder in folders if not folder.is_relative_to("/usr")]
 
 
 def _bubblewrap_trial() -> Trial:
