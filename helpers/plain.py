@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 LARGEST = 1 << 24  # bytes of one value, encoded
-_LONGEST_HEADER = 1 << 20  # bytes
+_LONGEST_HEADER = 1 << 22  # bytes
 _DEEPEST = 16  # lists in lists
 _MOST = 10_000  # values in one value
 _MOST_AXES = 16

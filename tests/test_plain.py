@@ -131,7 +131,7 @@ def test_a_list_that_holds_itself_comes_to_an_end():
 
 
 @pytest.mark.parametrize(
-    "value", [np.zeros(plain.LARGEST + 1, dtype=np.uint8), "x" * (2 << 20), [0] * 20_000]
+    "value", [np.zeros(plain.LARGEST + 1, dtype=np.uint8), "x" * (5 << 20), [0] * 20_000]
 )
 def test_what_is_too_large_is_refused(value):
     with pytest.raises(ValueError, match="too large to be sent"):

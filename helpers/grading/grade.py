@@ -203,7 +203,7 @@ class _Grader:
         """Return the record of every submission, graded now or before."""
         records, due = [], []
         for one in found:
-            submission = read(one, self._lessons[one.lesson], self._plan.submissions)
+            submission = self._read(one)
             record = self._without_running(submission) or self._kept(submission)
             if record:
                 records.append(record)
@@ -230,6 +230,13 @@ class _Grader:
         # What ran out of time has a second chance, with the machine to itself.
         records += [self._alone(submission, record) for submission, record in again]
         return records
+
+    def _read(self, one: Found) -> Submission:
+        try:
+            return read(one, self._lessons[one.lesson], self._plan.submissions)
+        except Exception as error:  # reading never fails; if it does, one notebook is concerned
+            trouble = f"the grader could not read it ({type(error).__name__}); look at it yourself"
+            return Submission(one.student, one.lesson, str(one.path), trouble=trouble)
 
     def _without_running(self, submission: Submission) -> Record | None:
         """Return the record of a submission from which nothing can be run."""
@@ -300,6 +307,8 @@ class _Grader:
                     )
             except GraderError as error:
                 trouble = str(error)
+            except Exception as error:  # a fault of ours must not stop the others' grading
+                trouble = f"{type(error).__name__}: {error}"
         reason = f"The grader failed, not the answer: {trouble}. It will be tried again."
         return judge.unjudged(exercise, "grader failed", reason, "grader failed")
 

@@ -140,7 +140,14 @@ class Sandbox:
     @property
     def alive(self) -> bool:
         """Whether the server still runs."""
-        return self._server.poll() is None
+        if self._server.poll() is not None:
+            return False
+        # Its end of the line is closed before anybody has been told that it died.
+        if not select.select([self._control], [], [], 0)[0]:
+            return True
+        with suppress(OSError):
+            return bool(self._control.recv(16, socket.MSG_PEEK))
+        return False
 
     def close(self) -> None:
         """End the server and everything behind the walls."""
