@@ -193,9 +193,7 @@ def sweep(
             retry_failed=retry_failed,
         )
     except ValueError as error:
-        problem = click.ClickException(str(error))
-        problem.exit_code = 2
-        raise problem from error
+        raise _refused(error) from error
     except KeyboardInterrupt:
         raise click.ClickException(
             f"stopped: {sweeping.tally(wanted, folder)}; the same command goes on from here"
@@ -311,9 +309,7 @@ def grade(
     try:
         result = grading.grade(plan, progress)
     except ValueError as error:
-        problem = click.ClickException(str(error))
-        problem.exit_code = 2
-        raise problem from error
+        raise _refused(error) from error
     except KeyboardInterrupt:
         raise click.ClickException(
             "stopped; what has been graded is kept, and the same command goes on from here"
@@ -403,6 +399,13 @@ def _gradebooks(
 
         nbgrader_gradebook.to_gradebook(result.standing, f"sqlite:///{nbgrader.resolve()}")
         yield f"gradebook: {nbgrader}"
+
+
+def _refused(error: ValueError) -> click.ClickException:
+    """Return what ends the command with exit code 2: nothing has been done."""
+    problem = click.ClickException(str(error))
+    problem.exit_code = 2
+    return problem
 
 
 def _notebook(name: str) -> Path:

@@ -404,7 +404,7 @@ def _furnish(room: Path) -> None:
 def _versions(limits: Limits) -> dict[str, str]:
     """Say what marks depend on; a record made under other ones is not kept."""
     course = hashlib.sha256(repr(limits).encode())
-    names = ("submissions.py", "worker.py", "judge.py", "frames.py")
+    names = ("submissions.py", "cells.py", "worker.py", "judge.py", "frames.py")
     for path in [
         *sorted(Path(exercises.__file__).parent.glob("*.py")),
         *map(_HERE.joinpath, names),
