@@ -354,7 +354,8 @@ def classroom(count, seed=0):
                         *(name, points, status, outcome),
                         number=f"{lesson[1]}.{place + 1}",
                         misconception=slip,
-                        reason=f"Hint of {slip}." if slip else f"It was {status}.",
+                        hint=f"Hint of {slip}." if slip else "",
+                        reason=f"It was {status}.",
                         cpu_seconds=draw.random() * 9 if there else 0.0,
                     )
                 )
@@ -435,7 +436,7 @@ def test_misconceptions_come_with_their_counts_and_hints(tmp_path):
         assert all(slip == hint for _, slip, hint in found)
         assert [int(count) for count, *_ in found] == sorted(slips.values(), reverse=True)
     drawn = [3, 0, 3, 1, 4, 4, 4, 2, 1, 3]
-    few = [mark(misconception=f"slip {n}", reason=f"Hint {n}.") for n in drawn]
+    few = [mark(misconception=f"slip {n}", hint=f"Hint {n}.") for n in drawn]
     many = [record(f"s{n}", exercises=[m]) for n, m in enumerate(few)]
     assert re.findall(r"(\d)\s\S slip \d Hint (\d)", report(tmp_path, many).text) == [
         *(("3", "3"), ("3", "4"), ("2", "1"))

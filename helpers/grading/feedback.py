@@ -480,20 +480,11 @@ def _part_means(marks: Sequence[ExerciseMark]) -> list[dict]:
 
 
 def _slips(marks: Sequence[ExerciseMark]) -> list[dict]:
-    """The most frequent misconceptions, each with the reason most often given for it."""
-    reasons = defaultdict(Counter)
-    for mark in marks:
-        if mark.misconception:
-            reasons[mark.misconception][_in_one_line(mark.reason)] += 1
-    often = sorted(reasons.items(), key=lambda pair: (-pair[1].total(), pair[0]))
-    return [
-        {
-            "name": name,
-            "count": counts.total(),
-            "hint": min(counts, key=lambda reason: (-counts[reason], reason)),
-        }
-        for name, counts in often[:_SLIPS]
-    ]
+    """The most frequent misconceptions, each with its hint."""
+    counts = Counter(mark.misconception for mark in marks if mark.misconception)
+    hints = {mark.misconception: _in_one_line(mark.hint) for mark in marks}
+    often = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    return [{"name": name, "count": count, "hint": hints[name]} for name, count in often[:_SLIPS]]
 
 
 def _statuses(records: Iterable[Record]) -> list[str]:

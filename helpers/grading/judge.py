@@ -253,6 +253,7 @@ def judged(
         outcome=outcome,
         reason=reason,
         misconception=verdict.misconception,
+        hint=exercise.sheet.hints.get(verdict.misconception, ""),
         cpu_seconds=how.cpu_seconds,
         wall_seconds=round(time.monotonic() - start, 3),
     )

@@ -45,6 +45,7 @@ class ExerciseMark:
         reason: One or two sentences for the student, without hidden numbers; text of
             the student's may be in it.
         misconception: The name of the misconception recognised, if any.
+        hint: Its hint, with which the reason ends.
         cpu_seconds: Processor time that the student's code used.
         wall_seconds: Time on the clock that it took.
     """
@@ -58,6 +59,7 @@ class ExerciseMark:
     outcome: Outcome
     reason: str
     misconception: str | None = None
+    hint: str = ""
     cpu_seconds: float = 0.0
     wall_seconds: float = 0.0
 
