@@ -294,7 +294,7 @@ def grade(
     from helpers.grading import grade as grading
 
     def progress(items: "Iterable", total: int) -> "Iterable":
-        return tqdm(items, total=total, unit="notebook", desc="grading", leave=False)
+        return tqdm(items, total=total, unit="notebook", leave=False, disable=None)
 
     plan = grading.Plan(
         submissions=submissions,
@@ -364,8 +364,8 @@ def _summary(result: "Result", out: Path) -> "Iterable[str]":
     kept = f", {result.kept} of them graded before" if result.kept else ""
     yield f"{count} notebooks of {students} students{kept}; sandbox: {walls.IN_WORDS[result.tier]}"
     for outcome, words in (
-        ("needs a person", "need a person to look"),
-        ("grader failed", "have no marks, because the grader failed; run it again"),
+        ("needs a person", "for a person to look at"),
+        ("grader failed", "without marks, because the grader failed; run it again"),
     ):
         if waiting := result.waiting(outcome):
             who = ", ".join(visible(f"{one.student} ({one.lesson})") for one in waiting[:5])

@@ -473,6 +473,29 @@ def test_what_cannot_be_graded_is_refused_in_a_sentence(tmp_path, changes, words
         grade(plan(tmp_path, **placed))
 
 
+def test_the_doctor_says_why_bubblewrap_does_not_work(monkeypatch):
+    monkeypatch.setattr(walls.shutil, "which", lambda name: None)
+    first = walls.trials()[0]
+    assert not first.works
+    assert "apt-get install bubblewrap" in first.why
+    monkeypatch.undo()
+    monkeypatch.setattr(walls.shutil, "which", lambda name: "/usr/bin/bwrap")
+    refused = "import sys; sys.exit('bwrap: No permissions to create new namespace')"
+    monkeypatch.setattr(walls, "command", lambda *_: [sys.executable, "-c", refused])
+    first = walls.trials()[0]
+    assert not first.works
+    assert "No permissions to create new namespace" in first.why
+    assert "AppArmor" in first.why
+    assert walls.strongest() == next(trial.tier for trial in walls.trials()[1:] if trial.works)
+
+
+def test_grading_is_refused_elsewhere_than_on_linux(tmp_path, monkeypatch):
+    answered(tmp_path, ada=RIGHT)
+    monkeypatch.setattr(grading.sys, "platform", "win32")
+    with pytest.raises(ValueError, match="grading needs Linux"):
+        grade(plan(tmp_path))
+
+
 # ---- The secret ------------------------------------------------------------------------
 
 

@@ -97,7 +97,7 @@ class Trial:
 
 def trials() -> list[Trial]:
     """Try every tier on this machine, strongest first."""
-    return [_bubblewrap_trial(), _landlock_trial(), Trial("none", os.name == "posix", "")]
+    return [_bubblewrap_trial(), _landlock_trial(), Trial("none", sys.platform == "linux", "")]
 
 
 def strongest() -> Tier:

@@ -142,7 +142,7 @@ class _Keeper:
         self._owner = walls.user_of_worker(job, own=setting.own_users)
         self._own = psutil.Process()
         self._start = _memory(self._own)  # what every process has from the start
-        self._data = getattr(self._own.memory_info(), "data", 0)
+        self._data = self._own.memory_info().data
         self._seen: dict[int, float] = {}
         self._exit: tuple | None = None  # what wait4 said of the child
         self._scratch = setting.scratch or tempfile.mkdtemp(prefix="worker")
@@ -158,7 +158,7 @@ class _Keeper:
         """Fork the worker; behind bubblewrap as the child of the first process in its space."""
         if self._isolated:
             walls.separate(os.geteuid())
-        elif sys.platform == "linux":
+        else:
             walls.adopt_orphans()
         child = os.fork()
         if child:
@@ -301,8 +301,6 @@ def _forget_everything_but(*kept: int) -> None:
 
 def _memory(process: psutil.Process) -> int:
     """Return the bytes of memory that a process holds, files of others left out."""
-    if sys.platform != "linux":
-        return process.memory_info().rss
     # Memory that is shared and belongs to no file is its own, too.
     sizes = dict.fromkeys(("RssAnon", "RssShmem"), 0)
     with suppress(OSError):  # it may have ended
