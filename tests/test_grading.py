@@ -27,6 +27,7 @@ from helpers.grading import grade as grading
 from helpers.grading import judge, walls
 from helpers.grading.grade import Plan, grade
 from helpers.grading.judge import GraderError, Sandbox
+from helpers.grading.records import Record
 
 SETUP = "import torch\nfrom torch import nn\n"
 SECRET = b"a secret of this test, 32 letters"
@@ -695,18 +696,23 @@ def test_an_ordinary_user_grades_behind_bubblewrap_too(tmp_path):
     needs("bubblewrap")
     if os.geteuid() != 0:
         pytest.skip("all the other tests have run as an ordinary user")
-    answered(tmp_path, ada=RIGHT, ben=RIGHT.replace("slope * x", "slope + x"))
+    cases = named(
+        "honest_half_precision", "honest_data_loader_with_workers", "hostile_mounts_a_file_system"
+    )
+    cases += classroom.neighbours()
+    classroom.write_class(tmp_path / "submissions", cases)
     # In a user namespace we are an ordinary user who owns what root owned.
     ordinary = ["bwrap", "--dev-bind", "/", "/", "--unshare-user", "--uid", "1000", "--gid", "1000"]
     run = [*ordinary, *command(tmp_path, tier="bubblewrap")]
     done = subprocess.run(run, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     lines = (tmp_path / "marks" / "marks.jsonl").read_text().splitlines()
-    given = {}
-    for record in map(json.loads, lines):
-        marks = {mark["exercise"]: mark for mark in record["exercises"]}
-        given[record["student"]] = sum(points for _, points, _ in marks[EXERCISE]["parts"])
-    assert given == {"ada": 5, "ben": 0}
+    records = [Record.from_json(line) for line in lines]
+    given = {
+        record.student: next(mark for mark in record.exercises if mark.exercise == EXERCISE)
+        for record in records
+    }
+    assert wrong(cases, given) == []
 
 
 def test_the_doctor_says_what_works(capsys):

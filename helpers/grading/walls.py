@@ -19,6 +19,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -194,25 +195,13 @@ def readable(room: Path) -> list[str]:
 # ---- Inside ----------------------------------------------------------------------------
 
 
-def separate(user: int) -> None:
+def separate() -> None:
     """Give the next process that is forked its own processes, messages and network.
-
-    For a keeper behind bubblewrap. Without root it gets users of its own too, so that
-    the number of processes is counted for each worker.
-
-    Args:
-        user: This process's user.
 
     Raises:
         OSError: If the kernel refuses.
     """
-    spaces = _NEW_PROCESSES | _NEW_MESSAGES | _NEW_NETWORK
-    if user == 0:
-        _checked(_libc().unshare(spaces), "unshare")
-        return
-    _checked(_libc().unshare(spaces | _NEW_USER), "unshare")
-    Path("/proc/self/setgroups").write_text("deny")
-    Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
+    _checked(_libc().unshare(_NEW_PROCESSES | _NEW_MESSAGES | _NEW_NETWORK), "unshare")
 
 
 def furnish(scratch: str, limits: Limits, owner: int) -> None:
@@ -233,8 +222,15 @@ def furnish(scratch: str, limits: Limits, owner: int) -> None:
         _mount("tmpfs", folder, "tmpfs", 0x6, options)
     try:
         _mount("proc", "/proc", "proc", 0xE, "")
-    except PermissionError:  # some kernels forbid it here: then there is none
-        _mount("tmpfs", "/proc", "tmpfs", 0x7, "size=4k")
+    except PermissionError:  # containers may forbid it: then only what libraries ask for is there
+        little = Path(scratch, "proc")
+        little.mkdir()
+        _mount("tmpfs", str(little), "tmpfs", 0x6, "size=4k")
+        for name in ("cpuinfo", "meminfo"):
+            (little / name).touch()
+            _mount(f"/proc/{name}", str(little / name), "", 0x1000, "")
+        _mount(str(little), "/proc", "", 0x2000, "")
+        little.rmdir()
 
 
 def prepare(tier: Tier) -> None:
@@ -305,17 +301,36 @@ def confine(tier: Tier, owner: int, scratch: str, reading: Sequence[str]) -> Non
     if tier == "none":
         return
     _become(owner)
+    if tier == "bubblewrap" and owner == os.geteuid():
+        _count_apart()
+    _drop_privileges()
     scoped = _landlock(tier, scratch, reading)
     _filter_system_calls(alone=tier != "bubblewrap", signals_scoped=scoped)
 
 
 def _become(owner: int) -> None:
-    """Give up root, and every privilege."""
-    libc = _libc()
+    """Stop being root, where each worker has a user of its own."""
     if os.geteuid() != owner:
         os.setgroups([])
         os.setresgid(owner, owner, owner)
         os.setresuid(owner, owner, owner)
+
+
+def _count_apart() -> None:
+    """Enter a space of users, so that this user's processes are counted for each worker."""
+    user, group = os.geteuid(), os.getegid()
+    if not Path("/proc/self/uid_map").exists():
+        return
+    with suppress(OSError):  # some kernels forbid it here: then all workers share one count
+        _checked(_libc().unshare(_NEW_USER), "unshare")
+        Path("/proc/self/setgroups").write_text("deny")
+        Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
+        Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
+
+
+def _drop_privileges() -> None:
+    """Give up every privilege, for ever."""
+    libc = _libc()
     libc.prctl(_AMBIENT, 4, 0, 0, 0)
     header = (ctypes.c_uint32 * 2)(0x20080522, 0)
     _checked(libc.capset(header, (ctypes.c_uint32 * 6)()), "capset")
@@ -417,7 +432,7 @@ def _bubblewrap_trial() -> Trial:
             "bubblewrap is not installed; it is a package of the system, such as "
             "`apt-get install bubblewrap`.",
         )
-    spaces = _NEW_PROCESSES | _NEW_MESSAGES | _NEW_NETWORK | (_NEW_USER if os.geteuid() else 0)
+    spaces = _NEW_PROCESSES | _NEW_MESSAGES | _NEW_NETWORK
     code = f"import ctypes, sys; sys.exit(ctypes.CDLL(None).unshare({spaces}) != 0)"
     python = [sys.executable, "-I", "-S", "-c", code]
     done = subprocess.run(

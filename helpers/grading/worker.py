@@ -157,7 +157,7 @@ class _Keeper:
     def _started(self, talk: int, tell: int) -> int:
         """Fork the worker; behind bubblewrap as the child of the first process in its space."""
         if self._isolated:
-            walls.separate(os.geteuid())
+            walls.separate()
         else:
             walls.adopt_orphans()
         child = os.fork()
