@@ -234,7 +234,7 @@ def solutions(folder: Path, names: tuple[str, ...]) -> None:
     help="Which walls stand around students' code  [default: the strongest there are].",
 )
 @click.option("--allow-weak-sandbox", is_flag=True, help="Grade even where there is no sandbox.")
-@click.option("--fresh", is_flag=True, help="A new sandbox for every exercise: 50 times slower.")
+@click.option("--fresh", is_flag=True, help="A new sandbox for every exercise: many times slower.")
 @click.option(
     "--workers", type=click.IntRange(1), help="How many at a time  [default: processors]."
 )
