@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import classroom
+import nbformat
 import numpy as np
 import psutil
 import pytest
@@ -21,7 +22,7 @@ import torch
 from classroom import EXERCISE, HONEST, HOSTILE
 from test_grading_class import LESSONS, LIMITS, needs, wrong
 
-from helpers import cli, exercises, files
+from helpers import cli, exercises, files, render
 from helpers.exercises.specification import Drill, Exercise, Misconception, Part
 from helpers.grading import grade as grading
 from helpers.grading import judge, walls
@@ -99,6 +100,28 @@ def sandbox(request, room):
 
 def judged(exercise, answer, sandbox, limits=LIMITS):
     return judge.judged(exercise, [answer], SETUP, SECRET, sandbox, limits)
+
+
+# ---- Every exercise --------------------------------------------------------------------
+
+
+def test_every_exercise_of_every_lesson_is_graded_from_its_specification(tmp_path):
+    needs("landlock")
+    for number, source in enumerate(render.sources()):
+        for student, view in (("worked", render.worked_view), ("stubs", render.learner_view)):
+            own = tmp_path / "submissions" / student
+            own.mkdir(parents=True, exist_ok=True)
+            nbformat.write(view(source), own / f"{source.stem}.ipynb")
+        assert source.stem.startswith(f"{number:02}")
+    result = grade(plan(tmp_path, lessons=render.lessons()))
+    given = {"worked": {}, "stubs": {}}
+    for record in result.records:
+        given[record.student] |= {mark.exercise: mark for mark in record.exercises}
+    for name, exercise in exercises.ALL.items():
+        worked, stub = given["worked"][name], given["stubs"][name]
+        assert (worked.status, worked.points) == ("correct", exercise.sheet.points), worked
+        assert (stub.status, stub.points) == ("not attempted", 0)
+        assert [(part.name, part.of) for part in worked.parts] == list(exercise.sheet.parts)
 
 
 # ---- The two modes ---------------------------------------------------------------------
