@@ -179,11 +179,14 @@ def test_a_grader_that_was_killed_goes_on_where_it_was(tier, tmp_path):
     kept = {path.name: path.read_bytes() for path in records.glob("*.json")}
     assert 5 <= len(kept) < len(cases)
     assert not (tmp_path / "marks" / "marks.csv").exists()
+    room = Path((tmp_path / "marks" / ".room").read_text())
+    assert room.exists()
 
     done = subprocess.run(command(tmp_path, tier=tier), capture_output=True, text=True, check=True)
     assert f"{len(kept)} of them graded before" in done.stdout
     now = {path.name: path.read_bytes() for path in records.glob("*.json")}
     assert {name: now[name] for name in kept} == kept
+    assert not room.exists()
     assert len(now) > len(kept)
 
     (tmp_path / "marks").rename(tmp_path / "resumed")

@@ -189,7 +189,7 @@ class _Grader:
         self._sandbox: Sandbox | None = None
         self._starting = threading.Lock()
         self._lanes = _Lanes(plan.workers or warm.processors())
-        self._room = Path(tempfile.mkdtemp(prefix="course"))
+        self._room = _room(plan.out)
         self._versions = _versions(plan.limits)
         self.kept = 0
 
@@ -200,6 +200,7 @@ class _Grader:
         if self._sandbox:
             self._sandbox.close()
         shutil.rmtree(self._room, ignore_errors=True)
+        (self._plan.out / ".room").unlink(missing_ok=True)
 
     def records(
         self, found: Sequence[Found], progress: Callable[[Iterable, int], Iterable]
@@ -389,6 +390,18 @@ class _Lanes:
 
 def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:].rstrip('.')}." if text else ""
+
+
+def _room(out: Path) -> Path:
+    """Make a temporary folder, and remove the one that a killed grader has left."""
+    note, shared = out / ".room", Path(tempfile.gettempdir())
+    if note.exists():
+        left = Path(note.read_text(encoding="utf-8"))
+        if left.parent == shared and left.name.startswith("course"):
+            shutil.rmtree(left, ignore_errors=True)
+    room = Path(tempfile.mkdtemp(prefix="course", dir=shared))
+    files.write(note, str(room).encode())
+    return room
 
 
 def _furnish(room: Path) -> None:
