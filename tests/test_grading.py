@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -24,8 +25,8 @@ from test_grading_class import LESSONS, LIMITS, needs, wrong
 
 from helpers import cli, exercises, files, render
 from helpers.exercises.specification import Drill, Exercise, Misconception, Part
+from helpers.grading import frames, judge, walls, worker
 from helpers.grading import grade as grading
-from helpers.grading import judge, walls
 from helpers.grading.grade import Plan, grade
 from helpers.grading.judge import GraderError, Sandbox
 from helpers.grading.records import Record
@@ -410,6 +411,18 @@ def test_a_server_that_dies_costs_nobody_a_point(tmp_path, monkeypatch):
     assert result.waiting("grader failed") == []
 
 
+@pytest.mark.parametrize("tier", TIERS)
+def test_a_server_that_dies_during_an_answer_is_our_fault(tier, room):
+    needs(tier)
+    waits = "import time\ndef sigmoid_chain_grad(x, depth): time.sleep(6)"
+    with Sandbox(tier, room) as sandbox:
+        killer = threading.Timer(1.5, sandbox._server.kill)
+        killer.start()
+        with pytest.raises(GraderError):
+            judged(exercises.ALL[EXERCISE], waits, sandbox)
+        killer.join()
+
+
 def test_a_grader_that_fails_gives_no_mark_and_tries_again_the_next_time(tmp_path, monkeypatch):
     needs("landlock")
     answered(tmp_path, ada=RIGHT, ben=RIGHT + "# unlucky")
@@ -705,6 +718,55 @@ def test_memory_is_counted_for_all_processes_of_a_worker_together(sandbox):
     one = one.replace("    time.sleep(60)\n", "    os.wait()\n")
     one += RIGHT.partition(":\n")[2]
     assert judged(exercises.ALL[EXERCISE], one, sandbox, limits).status == "correct"
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        ("def sigmoid_chain_grad(x, depth): raise PermissionError('a wall')", "needs a person"),
+        ("raise PermissionError('a wall')", "needs a person"),
+        ("def sigmoid_chain_grad(x, depth): raise ValueError('no luck')", "graded"),
+        ("raise ValueError('no luck')", "graded"),
+    ],
+)
+def test_who_ran_into_a_wall_is_looked_at_by_a_person(sandbox, answer, outcome):
+    assert judged(exercises.ALL[EXERCISE], answer, sandbox).outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("reply", "fits"),
+    [
+        ({"nonce": "right", "why": "x"}, True),
+        ({"nonce": "wrong", "why": "x"}, False),
+        ({"nonce": "right", "why": 5}, False),
+        ({"nonce": "right"}, False),
+        ({"nonce": "right", "why": "x", "more": 1}, False),
+        ("right", False),
+    ],
+)
+def test_only_what_was_asked_for_is_heard(reply, fits):
+    here, there = socket.socketpair()
+    with here, there:
+        frames.send(there, reply)
+        talks = judge._Conversation(here, LIMITS, lambda seconds: None)
+        if fits:
+            assert talks.hear("right", {"why": str}) == reply
+            talks.tell({"next": 1})
+        else:
+            with pytest.raises(judge._BrokenError):
+                talks.hear("right", {"why": str})
+        frames.send(there, reply)  # nobody has asked
+        with pytest.raises(judge._BrokenError):
+            talks.tell({"next": 2})
+
+
+def test_the_guide_names_the_limits_in_force():
+    text = " ".join((render.ROOT / "docs" / "grading.md").read_text().split())
+    limits = walls.Limits()
+    assert f"processor time ({limits.cpu_seconds:g} s an exercise)" in text
+    assert f"What only waits is stopped after {limits.wall_seconds:g} s." in text
+    assert f"for {worker._LOOK_EVERY * 1000:g} ms a worker may have more" in text
+    assert f"looked at {1 / worker._LOOK_EVERY:g} times a second" in text
 
 
 def test_no_message_shows_a_number_that_was_drawn(sandbox):
