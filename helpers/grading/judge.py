@@ -76,7 +76,6 @@ class Sandbox:
     """
 
     def __init__(self, tier: Tier, room: Path) -> None:
-        self.tier = tier
         here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         own, readable = walls.own_users(tier, room), tuple(walls.readable(room))
         setting = Setting(tier, own, walls.scratch(tier), readable)

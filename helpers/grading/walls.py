@@ -25,7 +25,6 @@ from pathlib import Path
 from typing import Literal
 
 Tier = Literal["bubblewrap", "landlock", "none"]
-TIERS: tuple[Tier, ...] = ("bubblewrap", "landlock", "none")
 IN_WORDS: dict[Tier, str] = {
     "bubblewrap": "bubblewrap, and behind it Landlock, a system-call filter and limits",
     "landlock": "Landlock, a system-call filter and limits, without bubblewrap",
