@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 # Extra words for the program behind a target, e.g. make lab ARGS=--no-browser
 ARGS ?=
 
-.PHONY: env lab test test-nbgrader run bench render lock clean
+.PHONY: env lab test test-nbgrader test-digits lint check run bench render lock clean
 
 env: $(READY)
 
@@ -16,8 +16,37 @@ env: $(READY)
 lab: $(READY)
 	$(BIN)/course lab $(ARGS)
 
+# Notebooks are compared output by output, in kernels that start warm (helpers/warm/kernel.py);
+# docstrings are run.
+NOTEBOOKS := --nbval --nbval-kernel-name=warm --nbval-cell-timeout=3600 \
+             --nbval-kernel-startup-timeout=900 --doctest-modules
+PROCESSES := --numprocesses logical --maxprocesses 4 --no-loadscope-reorder
+
 test: $(READY)
-	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest $(NOTEBOOKS) $(PROCESSES) $(ARGS)
+
+# What tells about a change within a minute: style, types, imports, notebooks in step with
+# their sources, and the unit tests, without notebooks, classes, sweeps and processes.
+SLOW := notebooks cli classroom grading grading_class nbgrader sweep engine kernel
+QUICK = $(filter-out $(SLOW:%=tests/test_%.py),$(wildcard tests/test_*.py))
+
+check: lint
+	$(BIN)/python -m pytest $(PROCESSES) $(QUICK) $(ARGS)
+
+lint: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
+	$(BIN)/python tests/type_ratchet.py
+	$(BIN)/course render --check
+
+# Do other processors and numbers of threads print the same digits? Every lesson twice more,
+# with every draw off by one part in a million, under two other instruction sets.
+test-digits: $(READY)
+	ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 OMP_NUM_THREADS=1 COURSE_PERTURBATION=1 \
+	    $(BIN)/python -m pytest $(NOTEBOOKS:warm=rounded_otherwise) notebooks $(PROCESSES) $(ARGS)
+	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 OMP_NUM_THREADS=2 COURSE_PERTURBATION=2 \
+	    $(BIN)/python -m pytest $(NOTEBOOKS:warm=rounded_otherwise) notebooks $(PROCESSES) $(ARGS)
 
 # What needs nbgrader runs beside the course's environment and not in it, as one of the
 # packages that nbgrader asks for costs a second at every kernel start.

@@ -7,15 +7,16 @@ from pathlib import Path
 import hypothesis
 
 # Read by the test processes and by the kernels they start; torch must not be imported earlier.
-os.environ["OMP_NUM_THREADS"] = "1"
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["TQDM_DISABLE"] = "1"
 # Nobody's own kernels and start-up files.
 IPYTHON = Path(__file__).parent / "build" / "ipython"
 IPYTHON.mkdir(parents=True, exist_ok=True)
 os.environ["IPYTHONDIR"] = str(IPYTHON)
 os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
-# The kernel `warm`, which nbval uses.
-os.environ["JUPYTER_PATH"] = str(Path(__file__).parent / "helpers" / "jupyter")
+# The kernel `warm`, which nbval uses, and one for `make test-digits`.
+KERNELS = [Path(__file__).parent / path for path in ("helpers/jupyter", "tests/other_processor")]
+os.environ["JUPYTER_PATH"] = os.pathsep.join(map(str, KERNELS))
 # Tests started from a notebook are nobody's live notebook: no sliders.
 os.environ.pop("JPY_SESSION_NAME", None)
 

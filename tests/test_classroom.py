@@ -16,6 +16,8 @@ import nbformat
 import numpy as np
 import pytest
 from classroom import EXERCISE, HONEST, HOSTILE, ROOT
+from classroom.tricks import FORGES
+from classroom.writing import joined
 from IPython.core.inputtransformer2 import TransformerManager
 
 import helpers.preload  # noqa: F401  (once, and not in each child)
@@ -26,6 +28,14 @@ from helpers.exercises.specification import judge
 LESSON = nbformat.read(ROOT / "notebooks" / "01_theory.ipynb", as_version=4)
 GIVEN = {cell.source for cell in LESSON.cells}
 SEEDS = range(1, 4)
+# What is handed in without a notebook in which a source could be read.
+WITHOUT_SOURCE = {
+    *("hostile_source_is_a_number", "hostile_source_is_a_deep_list", "hostile_cells_are_text"),
+    *("hostile_cells_are_odd", "hostile_deep_json", "hostile_deep_metadata"),
+    *("hostile_a_long_number", "hostile_four_empty_gigabytes", "hostile_link_to_a_neighbour"),
+    *("hostile_link_to_the_solution", "hostile_link_to_no_end", "hostile_link_to_itself"),
+    *("hostile_pipe", "hostile_folder"),
+}
 # Sources that Python itself refuses, which is what they are about.
 NOT_PYTHON = re.compile("deep_source|long_line|null_bytes|half_a_letter_in_the_source")
 
@@ -219,18 +229,27 @@ def test_other_exercises_stay_stubs():
     nbformat.validate(nbformat.from_dict(book))
 
 
-@pytest.mark.parametrize("case", HOSTILE, ids=name_of)
-def test_hostile_code_is_python_where_it_should_be(case, tmp_path):
-    case.write(tmp_path)
-    path = tmp_path / "01_theory.ipynb"
+def own_sources(folder):
+    """Return the sources of the exercise's cells, None where no notebook can be read."""
+    path = folder / "01_theory.ipynb"
     if not path.is_file() or path.is_symlink() or path.stat().st_size > 2**24:
-        return
+        return None
     try:
         book = json.loads(path.read_text())
         sources = [s for c in book["cells"] if type(s := "".join(c["source"])) is str]
     except (ValueError, TypeError, KeyError, RecursionError):
-        return
-    sources = [source for source in sources if f"def {EXERCISE}(" in source]
+        return None
+    return [source for source in sources if f"def {EXERCISE}(" in source]
+
+
+WITH_SOURCE = [case for case in HOSTILE if case.name not in WITHOUT_SOURCE]
+ODD_FILES = [case for case in HOSTILE if case.name in WITHOUT_SOURCE]
+
+
+@pytest.mark.parametrize("case", WITH_SOURCE, ids=name_of)
+def test_hostile_code_is_python_where_it_should_be(case, tmp_path):
+    case.write(tmp_path)
+    sources = own_sources(tmp_path)
     assert sources
     assert not re.search("@[A-Z]+@", sources[-1])
     if NOT_PYTHON.search(case.name):
@@ -238,6 +257,16 @@ def test_hostile_code_is_python_where_it_should_be(case, tmp_path):
             ast.parse(sources[-1])
     else:
         ast.parse(TransformerManager().transform_cell(sources[-1]))
+
+
+@pytest.mark.parametrize("case", ODD_FILES, ids=name_of)
+def test_some_hand_in_what_holds_no_source(case, tmp_path):
+    case.write(tmp_path)
+    assert own_sources(tmp_path) is None
+
+
+def test_no_odd_file_is_named_that_nobody_hands_in():
+    assert {case.name for case in ODD_FILES} == WITHOUT_SOURCE
 
 
 def test_a_class_for_the_clock(tmp_path):
@@ -308,7 +337,7 @@ def test_the_class_holds_every_kind(item):
 
 def forging():
     space = {}
-    exec(classroom._joined(classroom._FORGES), space)
+    exec(joined(FORGES), space)
     return space
 
 
@@ -324,21 +353,21 @@ def test_forgeries_speak_the_format_of_the_judge():
 @pytest.fixture
 def names_of_our_own(monkeypatch):
     """Names that no other test, which may run at the same time, looks for."""
-    monkeypatch.setattr(classroom, "EVIDENCE", "vg_pretence_5d1")
-    monkeypatch.setattr(classroom, "LINE", "vg_pretence_line")
-    monkeypatch.setattr(classroom, "PORT", classroom.PORT + 1)
+    monkeypatch.setattr(classroom.traces, "EVIDENCE", "vg_pretence_5d1")
+    monkeypatch.setattr(classroom.traces, "LINE", "vg_pretence_line")
+    monkeypatch.setattr(classroom.traces, "PORT", classroom.traces.PORT + 1)
 
 
 def test_what_is_left_behind_is_found(tmp_path, names_of_our_own):
     assert not [text for text in classroom.evidence(tmp_path) if str(tmp_path) in text]
     before = len(classroom.evidence(tmp_path))
     (tmp_path / "deep").mkdir()
-    (tmp_path / "deep" / f"{classroom.EVIDENCE}_note").touch()
+    (tmp_path / "deep" / f"{classroom.traces.EVIDENCE}_note").touch()
     assert len(classroom.evidence(tmp_path)) == before + 1
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
-        line.bind(f"\0{classroom.EVIDENCE}")
+        line.bind(f"\0{classroom.traces.EVIDENCE}")
         assert "an abstract socket" in classroom.evidence()
-    waits = [sys.executable, "-c", "print('here', flush=True); input()", classroom.EVIDENCE]
+    waits = [sys.executable, "-c", "print('here', flush=True); input()", classroom.traces.EVIDENCE]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen(waits, **pipes) as process:
         assert process.stdout.readline() == b"here\n"
@@ -350,17 +379,17 @@ def test_a_call_from_outside_the_walls_is_heard(tmp_path, names_of_our_own):
     with classroom.listeners(tmp_path) as heard:
         assert not heard
         for family, address in (
-            (socket.AF_INET, ("127.0.0.1", classroom.PORT)),
-            (socket.AF_UNIX, f"\0{classroom.LINE}"),
-            (socket.AF_UNIX, str(tmp_path / f"{classroom.LINE}.sock")),
+            (socket.AF_INET, ("127.0.0.1", classroom.traces.PORT)),
+            (socket.AF_UNIX, f"\0{classroom.traces.LINE}"),
+            (socket.AF_UNIX, str(tmp_path / f"{classroom.traces.LINE}.sock")),
         ):
             with socket.socket(family, socket.SOCK_STREAM) as line:
                 line.connect(address)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
-            line.sendto(b"hello", ("127.0.0.1", classroom.PORT))
+            line.sendto(b"hello", ("127.0.0.1", classroom.traces.PORT))
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
-            line.connect(f"\0{classroom.LINE}")
+            line.connect(f"\0{classroom.traces.LINE}")
             while len(heard) < 5:
                 os.sched_yield()
     assert set(heard) == {"tcp", "udp", "abstract", "path"}
-    assert not (tmp_path / f"{classroom.LINE}.sock").exists()
+    assert not (tmp_path / f"{classroom.traces.LINE}.sock").exists()

@@ -591,7 +591,9 @@ def test_lesson_runs_with_its_answers_at_another_seed(name, tmp_path, monkeypatc
     path = tmp_path / f"{name}.ipynb"
     nbformat.write(render.worked_view(source), path)
     monkeypatch.chdir(tmp_path)
-    notebook = papermill.execute_notebook(path, None, {"seed": 1}, progress_bar=False)
+    notebook = papermill.execute_notebook(
+        path, None, {"seed": 1}, engine_name="warm", progress_bar=False
+    )
     assert unsolved(notebook) == []
 
 
@@ -618,7 +620,7 @@ def test_experiment_runs_as_strings_and_warm_and_says_the_same(name, tmp_path, m
     """At small parameters; once in a kernel, once by the engine with every value as a string."""
     monkeypatch.chdir(tmp_path)
     run = partial(papermill.execute_notebook, EXPERIMENTS[name], None, progress_bar=False)
-    plain = run(SMALL[name])
+    plain = run(SMALL[name], kernel_name="warm")  # to papermill a kernel like any other
     defaults = sweep.plan(EXPERIMENTS[name], {}, {}).defaults
     texts = {key: str(value) for key, value in {**defaults, **SMALL[name]}.items()}
     warm = run(texts, engine_name="warm")

@@ -498,11 +498,11 @@ def trained(name, steps, hidden=0.01 / depth):
     return train.fit(net, digits, adam, steps=steps, batch_size=128, seed=seed)
 
 
-# %%
+# %% tags=["nbval-ignore-output"]
 good, *others = settings
 before = time.process_time()
 runs = {good: trained(good, 100)}
-seconds = time.process_time() - before
+print(f"seconds of processor time, here and today: {time.process_time() - before:.0f}")
 runs |= {name: trained(name, 30) for name in others}
 ends_only, one_rate = (trained(good, n, hidden=r) for n, r in ((100, 0.0), (30, 0.001)))
 
@@ -511,7 +511,6 @@ ax = plots.training_curves(runs, chance=2.303, title="1,000 tanh layers, no skip
 alt = "Loss by step of five networks of 1,000 layers. Orthogonal with gain 1.02 falls from 2.3 to "
 plots.show(ax, alt + "about 0.6 in 100 steps; the others stay at guessing for their 30 steps.")
 claims.claim("1,000 layers: test accuracy", runs[good].test_accuracy, above=0.95, drifts=True)
-claims.claim("processor time of that training, in seconds", seconds, below=15, drifts=True)
 for name in others:
     claims.claim(f"{name}: test accuracy", runs[name].test_accuracy, below=0.3, drifts=True)
 claims.claim("hidden layers frozen", ends_only.test_accuracy, between=(0.7, 0.93), drifts=True)
@@ -561,8 +560,7 @@ for (name, found), bound in zip(spread.items(), ((14, 25), (1, 1.2), (1, 1.2)), 
 #   draws $1/(3n)$, which costs 30 ReLU layers 11 decades.
 # * The right variance does not mend a sigmoid's mean (LSUV: 0.39 a layer), a narrow network's luck
 #   (0.37 after 20 layers of 50), or dying directions (a millionth after 40).
-# * Orthogonal weights at the edge of chaos do it alone: 1,000 tanh layers, above 0.95, in less than
-#   15 seconds of processor time.
+# * Orthogonal weights at the edge of chaos do it alone: 1,000 tanh layers, above 0.95, in 100 steps.
 #
 # ## References
 #
