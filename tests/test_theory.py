@@ -700,25 +700,37 @@ def test_numbers_of_every_kind_are_understood():
 @pytest.mark.parametrize(
     ("call", "sentence"),
     [
-        (lambda: theory.fixed_point("tahn", 1), "unknown activation 'tahn'; did you mean 'tanh'?"),
-        (lambda: theory.fixed_point("ReLU", 1), "unknown activation 'ReLU'; did you mean 'relu'?"),
-        (lambda: theory.fixed_point("tanh", -1), "weight_var must be zero or positive, got -1"),
+        (
+            lambda: theory.fixed_point("tahn", 1),
+            "activation 'tahn' is not known; did you mean 'tanh'?",
+        ),
+        (
+            lambda: theory.fixed_point("ReLU", 1),
+            "activation 'ReLU' is not known; did you mean 'relu'?",
+        ),
+        (
+            lambda: theory.fixed_point("tanh", -1),
+            "weight_var must be finite and zero or positive, got -1",
+        ),
         (
             lambda: theory.fixed_point("tanh", math.nan),
-            "weight_var must be zero or positive, got nan",
+            "weight_var must be finite and zero or positive, got nan",
         ),
-        (lambda: theory.fixed_point("tanh", math.inf), "weight_var must be finite, got inf"),
+        (
+            lambda: theory.fixed_point("tanh", math.inf),
+            "weight_var must be finite and zero or positive, got inf",
+        ),
         (
             lambda: theory.fixed_point("tanh", 1, -0.5),
-            "bias_var must be zero or positive, got -0.5",
+            "bias_var must be finite and zero or positive, got -0.5",
         ),
         (
             lambda: theory.critical_weight_var("tanh", -1),
-            "bias_var must be zero or positive, got -1",
+            "bias_var must be finite and zero or positive, got -1",
         ),
         (
             lambda: theory.norm_factor("relu", "group"),
-            "norm must be one of batch, layer, rms, got 'group'",
+            "norm 'group' is not known; choose from batch, layer, rms",
         ),
         (
             lambda: theory.norm_factor(torch.ones_like, "batch"),
@@ -727,7 +739,7 @@ def test_numbers_of_every_kind_are_understood():
         (lambda: theory.trajectory("relu", 2, depth=0), "depth must be at least 1, got 0"),
         (
             lambda: theory.trajectory("relu", 2, depth=3, q0=-1),
-            "q0 must be zero or positive, got -1",
+            "q0 must be finite and zero or positive, got -1",
         ),
         (
             lambda: theory.correlation_map("relu", 2, c=1.5),
@@ -739,7 +751,7 @@ def test_numbers_of_every_kind_are_understood():
         ),
         (
             lambda: theory.correlation_map("relu", 2, c=0, q=-1),
-            "q must be zero or positive, got -1",
+            "q must be finite and zero or positive, got -1",
         ),
     ],
 )
@@ -829,9 +841,13 @@ def test_without_branches_a_stream_stays_as_it_is():
         (
             {"blocks": 1, "norm": "group"},
             ValueError,
-            "norm must be one of none, batch, layer, rms, got 'group'",
+            "norm 'group' is not known; choose from none, batch, layer, rms",
         ),
-        ({"blocks": 1, "branch": -1.0}, ValueError, "branch must be"),
+        (
+            {"blocks": 1, "branch": -1.0},
+            ValueError,
+            "branch must be finite and zero or positive, got -1.0",
+        ),
     ],
 )
 def test_a_stream_refuses_nonsense_in_one_sentence(named, error, sentence):
@@ -899,14 +915,22 @@ def test_a_state_that_saturates_lets_less_through():
 @pytest.mark.parametrize(
     ("call", "error", "sentence"),
     [
-        (lambda: theory.lag_profile(-1.0, 0.1, 5), ValueError, "keep must be zero or positive"),
-        (lambda: theory.lag_profile(0.1, math.inf, 5), ValueError, "branch must be finite"),
+        (
+            lambda: theory.lag_profile(-1.0, 0.1, 5),
+            ValueError,
+            "keep must be finite and zero or positive, got -1.0",
+        ),
+        (
+            lambda: theory.lag_profile(0.1, math.inf, 5),
+            ValueError,
+            "branch must be finite and zero or positive, got inf",
+        ),
         (lambda: theory.lag_profile(0.1, 0.1, 0), ValueError, "steps must be at least 1, got 0"),
         (lambda: theory.lag_profile(0.1, 0.1, 2.0), TypeError, "steps must be a whole number"),
         (
             lambda: theory.gated_profile("rnn", 0.0, 1.0, 1.0, steps=5),
             ValueError,
-            "cell must be 'lstm' or 'gru', got 'rnn'",
+            "cell 'rnn' is not known; choose from lstm, gru",
         ),
         (
             lambda: theory.gated_profile("gru", "0", 1.0, 1.0, steps=5),
