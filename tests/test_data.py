@@ -217,6 +217,37 @@ def test_an_impossible_patch_is_refused(side):
         data.photographs(side=side)
 
 
+def test_a_patch_is_whole_pixels_wide():
+    with pytest.raises(TypeError, match=r"^side must be a whole number, got 2\.5$"):
+        data.photographs(side=2.5)
+
+
+# -- By name -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["digits", "mnist", "photographs"])
+def test_a_data_set_has_a_name(name):
+    assert data.load(name, 1) is getattr(data, name)(1)
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "sentence"),
+    [
+        ("Digits", ValueError, "data_set 'Digits' is not known; did you mean 'digits'?"),
+        (
+            "imagenet",
+            ValueError,
+            "data_set 'imagenet' is not known; choose from digits, mnist, photographs",
+        ),
+        (3, TypeError, "data_set must be a name such as 'digits', got 3"),
+    ],
+)
+def test_an_unknown_data_set_is_refused_in_one_sentence(name, error, sentence):
+    with pytest.raises(error) as caught:
+        data.load(name)
+    assert str(caught.value) == sentence
+
+
 # -- The adding problem ------------------------------------------------------------------
 
 

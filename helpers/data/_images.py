@@ -1,81 +1,15 @@
-"""Data sets that ship inside the installed packages: nothing is downloaded.
+"""Pictures to tell apart: digits, MNIST, patches of photographs."""
 
-Shapes: B samples, T steps, D features, C classes or outputs.
-"""
-
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
-from numbers import Integral
 
 import numpy as np
 import torch
 from sklearn.datasets import load_digits, load_sample_image
 from torch import Tensor
 
-
-@dataclass(frozen=True, eq=False)
-class Split:
-    """A data set cut into a part to learn from and a part to test on.
-
-    Args:
-        name: What the data are, for titles.
-        train_inputs: Float32 inputs, shape (B, D), or (B, T, D) for sequences.
-        train_targets: Class numbers, shape (B,), or float32 numbers, shape (B, C).
-        test_inputs: The same for testing, B' samples.
-        test_targets: Likewise.
-    """
-
-    name: str
-    train_inputs: Tensor
-    train_targets: Tensor
-    test_inputs: Tensor
-    test_targets: Tensor
-
-    @property
-    def features(self) -> int:
-        """Number of features D of one input, or of one step of it."""
-        return self.train_inputs.shape[-1]
-
-    @property
-    def classes(self) -> int:
-        """Number of outputs C that a model needs: of classes, or of numbers to hit."""
-        if self.train_targets.is_floating_point():
-            return self.train_targets.shape[-1]
-        return int(self.train_targets.max()) + 1
-
-    def batch(self, size: int, seed: int = 0) -> tuple[Tensor, Tensor]:
-        """Draw training samples without replacement.
-
-        Args:
-            size: Number of samples B, at most the size of the training part.
-            seed: Which draw.
-
-        Returns:
-            Inputs and targets of the chosen samples.
-
-        Raises:
-            TypeError: If the size is no whole number.
-            ValueError: If there are not that many samples.
-        """
-        available = len(self.train_targets)
-        if isinstance(size, bool) or not isinstance(size, Integral):
-            raise TypeError(f"size must be a whole number, got {size!r}")
-        if not 1 <= size <= available:
-            raise ValueError(f"size must be between 1 and {available}, got {size}")
-        generator = torch.Generator().manual_seed(seed)
-        chosen = torch.randperm(available, generator=generator)[:size]
-        return self.train_inputs[chosen], self.train_targets[chosen]
-
-    def __repr__(self) -> str:
-        kind = "classes"
-        if self.train_targets.is_floating_point():
-            kind = "output" if self.classes == 1 else "outputs"
-        return (
-            f"{self.name}: {len(self.train_targets)} to learn from, "
-            f"{len(self.test_targets)} to test on, {self.features} features, "
-            f"{self.classes} {kind}"
-        )
+from helpers import checks
+from helpers.data._split import Split
 
 
 def preload() -> None:
@@ -95,6 +29,7 @@ def load(data_set: str, seed: int = 0) -> Split:
         seed: Which part is kept for testing.
 
     Raises:
+        TypeError: If the name is not a text.
         ValueError: If there is no such data set.
 
     Example:
@@ -102,9 +37,7 @@ def load(data_set: str, seed: int = 0) -> Split:
         handwritten digits: 1438 to learn from, 359 to test on, 64 features, 10 classes
     """
     sets = {"digits": digits, "mnist": mnist, "photographs": photographs}
-    if data_set not in sets:
-        raise ValueError(f"data_set must be one of {', '.join(sets)}, got {data_set!r}")
-    return sets[data_set](seed)
+    return sets[checks.choice("data_set", data_set, sets)](seed)
 
 
 @lru_cache(maxsize=8)
@@ -154,7 +87,7 @@ def _digits() -> tuple[np.ndarray, np.ndarray]:
 
 @lru_cache(maxsize=4)
 def mnist(seed: int = 0, raw: bool = False) -> Split:
-    """Handwritten digits, 28 x 28 pixels: 5,000 pictures of MNIST, 500 a class.
+    """Handwritten digits, 28 x 28 pixels: 5,000 pictures of MNIST, 500 per class.
 
     Of each class 100 pictures are kept for testing. All pixels are shifted and
     scaled by one mean and one standard deviation, those of the training part, so
@@ -178,7 +111,7 @@ def mnist(seed: int = 0, raw: bool = False) -> Split:
     order = generator.permutation(len(labels))
     by_class = order[np.argsort(labels[order], kind="stable")].reshape(10, -1)
     test, train = (generator.permutation(part.ravel()) for part in np.split(by_class, [100], 1))
-    return _split("MNIST digits", images, labels, train, test, raw)
+    return _cut("MNIST digits", images, labels, train, test, raw)
 
 
 @lru_cache(maxsize=1)
@@ -190,7 +123,7 @@ def _mnist() -> tuple[np.ndarray, np.ndarray]:
     return table[:, :-1], table[:, -1].astype(np.int64)
 
 
-def _split(
+def _cut(
     name: str,
     images: np.ndarray,
     labels: np.ndarray,
@@ -223,11 +156,12 @@ def photographs(seed: int = 0, side: int = 16) -> Split:
         side: Height and width of a patch in pixels, from 1 to 128.
 
     Returns:
-        The split, 1,000 patches a class to learn from and 250 to test on; the
+        The split, 1,000 patches per class to learn from and 250 to test on; the
         tensors are shared between calls, so do not write to them.
 
     Raises:
-        ValueError: If the side is out of range.
+        TypeError: If the side is not a whole number.
+        ValueError: If it is out of range.
 
     Source: china.jpg by danielbuechele and flower.jpg by vultilion (both CC BY
     2.0), as shipped in scikit-learn.
@@ -236,8 +170,7 @@ def photographs(seed: int = 0, side: int = 16) -> Split:
         >>> photographs()
         photographs: 2000 to learn from, 500 to test on, 768 features, 2 classes
     """
-    if not 1 <= side <= 128:
-        raise ValueError(f"side must be between 1 and 128, got {side}")
+    side = checks.whole("side", side, least=1, most=128)
     generator = np.random.default_rng(seed)
     patches, half = [], []
     for photograph in (load_sample_image("china.jpg"), load_sample_image("flower.jpg")):
@@ -251,49 +184,4 @@ def photographs(seed: int = 0, side: int = 16) -> Split:
     labels = np.repeat([0, 1], 1250)
     kept = np.concatenate(half)
     train, test = (generator.permutation(np.flatnonzero(part)) for part in (~kept, kept))
-    return _split("photographs", np.concatenate(patches), labels, train, test)
-
-
-@lru_cache(maxsize=4)
-def adding(length: int, seed: int = 0) -> Split:
-    """The adding problem: add the two numbers of a sequence that carry a mark.
-
-    Each step shows a number, uniform between 0 and 1, and a mark. Two steps are
-    marked with a 1, one in the first half and one in the second, all others with a
-    0; the target is the sum of the two marked numbers, asked for after the last
-    step. Who answers 1 every time has a mean squared error of 1/6.
-
-    Args:
-        length: Number of steps T, at least 2.
-        seed: Which sequences are drawn.
-
-    Returns:
-        The split, 4,000 sequences (B, T, 2) to learn from and 1,000 to test on,
-        with targets (B, 1); the tensors are shared between calls, so do not write
-        to them.
-
-    Raises:
-        TypeError: If the length is no whole number.
-        ValueError: If it is below 2.
-
-    Source: Hochreiter and Schmidhuber 1997, experiment 4, with numbers as in Le,
-    Jaitly and Hinton 2015 and marks as in Arjovsky, Shah and Bengio 2016.
-
-    Example:
-        >>> adding(50)
-        adding over 50 steps: 4000 to learn from, 1000 to test on, 2 features, 1 output
-    """
-    if isinstance(length, bool) or not isinstance(length, Integral):
-        raise TypeError(f"length must be a whole number, got {length!r}")
-    if length < 2:
-        raise ValueError(f"length must be at least 2, got {length}")
-    count, half = 5000, length // 2
-    generator = np.random.default_rng(seed)
-    numbers = generator.random((count, length), dtype=np.float32)
-    places = generator.integers([0, half], [half, length], size=(count, 2))
-    marks = np.zeros_like(numbers)
-    np.put_along_axis(marks, places, 1, axis=1)
-    inputs = torch.from_numpy(np.stack([numbers, marks], axis=2))
-    targets = torch.from_numpy(np.take_along_axis(numbers, places, axis=1).sum(axis=1))
-    (train, test), (answers, held_out) = (part.split(4000) for part in (inputs, targets[:, None]))
-    return Split(f"adding over {length} steps", train, answers, test, held_out)
+    return _cut("photographs", np.concatenate(patches), labels, train, test)
