@@ -5,25 +5,29 @@ Every initialiser draws weights with mean 0 and a variance that depends only on
 """
 
 import copy
-import difflib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from numbers import Integral, Real
+from typing import get_args
 
 import torch
 from torch import Generator, Tensor, nn
 
-WEIGHT_LAYERS = (
-    nn.Linear,
-    nn.Conv1d,
-    nn.Conv2d,
-    nn.Conv3d,
-    nn.ConvTranspose1d,
-    nn.ConvTranspose2d,
-    nn.ConvTranspose3d,
+from helpers import checks
+
+WeightLayer = (
+    nn.Linear
+    | nn.Conv1d
+    | nn.Conv2d
+    | nn.Conv3d
+    | nn.ConvTranspose1d
+    | nn.ConvTranspose2d
+    | nn.ConvTranspose3d
 )
-"""The modules that count as a weight layer in this course."""
+"""What counts as a weight layer in this course."""
+
+WEIGHT_LAYERS: tuple[type[WeightLayer], ...] = get_args(WeightLayer)
+"""The same for ``isinstance``."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +145,8 @@ def variance(name: str, fan_in: int, fan_out: int, gain: float = 1.0) -> float:
         Var W, dimensionless. For ``lsuv`` this is before the data rescale it.
 
     Raises:
-        ValueError: If the name is unknown.
+        TypeError: If the name is not a text.
+        ValueError: If it is unknown.
 
     Example:
         >>> variance("he", 50, 100)
@@ -151,71 +156,12 @@ def variance(name: str, fan_in: int, fan_out: int, gain: float = 1.0) -> float:
 
 
 def _known(name: str) -> Initializer:
-    if name not in INITIALIZERS:
-        raise ValueError(f"name must be one of {', '.join(INITIALIZERS)}, got {name!r}")
-    return INITIALIZERS[name]
-
-
-def check_number(argument: str, value: object, *, positive: bool) -> None:
-    """Refuse what is no finite number, or has the wrong sign.
-
-    Args:
-        argument: The name to put into the sentence.
-        value: What somebody passed.
-        positive: Whether 0 is refused too.
-
-    Raises:
-        TypeError: If it is no number.
-        ValueError: If it is not finite, or has the wrong sign.
-    """
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{argument} must be a number, got {value!r}")
-    if not math.isfinite(value) or value < 0 or (positive and value == 0):
-        bound = "positive" if positive else "zero or positive"
-        raise ValueError(f"{argument} must be finite and {bound}, got {value}")
-
-
-def check_whole(argument: str, value: object, *, least: int | None = None) -> None:
-    """Refuse what is no whole number, or too small.
-
-    Args:
-        argument: The name to put into the sentence.
-        value: What somebody passed.
-        least: The smallest value allowed; None allows all.
-
-    Raises:
-        TypeError: If it is no whole number.
-        ValueError: If it is too small.
-    """
-    if isinstance(value, bool) or not isinstance(value, Integral):
-        raise TypeError(f"{argument} must be a whole number, got {value!r}")
-    if least is not None and value < least:
-        raise ValueError(f"{argument} must be at least {least}, got {value}")
-
-
-def check_choice(argument: str, value: object, choices: Sequence[str]) -> None:
-    """Refuse what is none of some names.
-
-    Args:
-        argument: The name to put into the sentence.
-        value: What somebody passed.
-        choices: The names.
-
-    Raises:
-        TypeError: If it is no text.
-        ValueError: If it is another text; the sentence has the nearest name.
-    """
-    if not isinstance(value, str):
-        raise TypeError(f"{argument} must be a name such as {choices[0]!r}, got {value!r}")
-    if value not in choices:
-        near = difflib.get_close_matches(value.lower(), choices, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else f"; choose from {', '.join(choices)}"
-        raise ValueError(f"{argument} {value!r} is not known{hint}")
+    return INITIALIZERS[checks.choice("name", name, INITIALIZERS)]
 
 
 @torch.no_grad()
 def fill(
-    layer: nn.Module,
+    layer: WeightLayer,
     name: str,
     generator: Generator,
     *,
@@ -233,7 +179,8 @@ def fill(
             authors use: zero, or PyTorch's own draw for ``default``.
 
     Raises:
-        ValueError: If the name is unknown.
+        TypeError: If the name is not a text.
+        ValueError: If it is unknown.
     """
     _known(name).draw(layer.weight, generator)
     if gain != 1.0:
@@ -286,37 +233,43 @@ def apply(
     if not isinstance(model, nn.Module):
         raise TypeError(f"model must be a torch.nn.Module, got {type(model).__name__}")
     _known(name)
-    check_number("gain", gain, positive=True)
+    gain = checks.number("gain", gain, positive=True)
     if bias_var is not None:
-        check_number("bias_var", bias_var, positive=False)
-    check_whole("seed", seed)
+        bias_var = checks.number("bias_var", bias_var)
+    seed = checks.whole("seed", seed)
     layers = [module for module in model.modules() if isinstance(module, WEIGHT_LAYERS)]
     if not layers:
         raise ValueError("model must have a linear or convolution layer, and it has none")
-    if name == "lsuv":
-        if not isinstance(inputs, Tensor):
-            raise ValueError("inputs must be a batch of data when the initialiser is 'lsuv'")
-        if not torch.isfinite(inputs).all():
-            raise ValueError("inputs must be finite, and they hold a nan or an infinity")
-    generator = torch.Generator().manual_seed(int(seed))
-    before = copy.deepcopy(model.state_dict()) if name == "lsuv" else {}
+    batch = _finite_batch(inputs) if name == "lsuv" else None
+    generator = torch.Generator().manual_seed(seed)
+    before = {} if batch is None else copy.deepcopy(model.state_dict())
     for layer in layers:
         fill(layer, name, generator, gain=gain, bias_var=bias_var)
-    if name == "lsuv":
+    if batch is not None:
         try:
-            _unit_variance(model, layers, inputs, gain)
+            _unit_variance(model, layers, batch, gain)
         except Exception:
             model.load_state_dict(before)
             raise
     return model
 
 
+def _finite_batch(inputs: Tensor | None) -> Tensor:
+    if not isinstance(inputs, Tensor):
+        raise ValueError("inputs must be a batch of data when the initialiser is 'lsuv'")
+    if not torch.isfinite(inputs).all():
+        raise ValueError("inputs must be finite, and they hold a nan or an infinity")
+    return inputs
+
+
 @torch.no_grad()
-def _unit_variance(model: nn.Module, layers: list[nn.Module], inputs: Tensor, gain: float) -> None:
+def _unit_variance(
+    model: nn.Module, layers: list[WeightLayer], inputs: Tensor, gain: float
+) -> None:
     """Scale each weight, in one forward pass, to pre-activations of variance gain^2."""
     done: set[nn.Module] = set()
 
-    def rescale(layer: nn.Module, _arguments: tuple, output: Tensor) -> Tensor | None:
+    def rescale(layer: WeightLayer, _arguments: tuple, output: Tensor) -> Tensor | None:
         if layer in done:
             return None
         done.add(layer)

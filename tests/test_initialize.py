@@ -182,7 +182,13 @@ NAMES = "default, xavier, he, lecun, orthogonal, lsuv"
 @pytest.mark.parametrize(
     ("arguments", "error", "sentence"),
     [
-        ({"name": "kaiming"}, ValueError, f"name must be one of {NAMES}, got 'kaiming'"),
+        ({"name": "kaiming"}, ValueError, f"name 'kaiming' is not known; choose from {NAMES}"),
+        (
+            {"name": "orthogonl"},
+            ValueError,
+            "name 'orthogonl' is not known; did you mean 'orthogonal'?",
+        ),
+        ({"name": None}, TypeError, "name must be a name such as 'default', got None"),
         ({"gain": 0}, ValueError, "gain must be finite and positive, got 0"),
         ({"gain": -2.0}, ValueError, "gain must be finite and positive, got -2.0"),
         ({"gain": math.nan}, ValueError, "gain must be finite and positive, got nan"),
@@ -222,7 +228,7 @@ def test_bad_input_is_refused_in_one_sentence_and_nothing_changes(arguments, err
 
 
 def test_variance_and_fill_know_the_same_names():
-    with pytest.raises(ValueError, match=r"name must be one of default, .*, got 'He'"):
+    with pytest.raises(ValueError, match=r"^name 'He' is not known; did you mean 'he'\?$"):
         initialize.variance("He", 3, 3)
-    with pytest.raises(ValueError, match=r"name must be one of default, .*, got 'He'"):
+    with pytest.raises(ValueError, match=r"^name 'He' is not known; did you mean 'he'\?$"):
         initialize.fill(nn.Linear(2, 2), "He", torch.Generator())
