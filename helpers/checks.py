@@ -35,7 +35,10 @@ def number(
     given = _unwrapped(value)
     if isinstance(given, bool) or not isinstance(given, Real):
         raise TypeError(f"{argument} must be a number, got {value!r}")
-    plain = float(given)
+    try:
+        plain = float(given)
+    except OverflowError:  # a whole number or a fraction that no float can hold
+        plain = given = -math.inf if given < 0 else math.inf
     wrong_sign = not negative and (plain < 0 or (positive and plain == 0))
     if not math.isfinite(plain) or wrong_sign:
         sign = "" if negative else " and positive" if positive else " and zero or positive"
@@ -98,7 +101,7 @@ def choice(argument: str, value: object, choices: Iterable[str]) -> str:
         raise TypeError(f"{argument} must be a name such as {names[0]!r}, got {value!r}")
     if value not in names:
         raise ValueError(f"{argument} {value!r} is not known; {suggestion(value, names)}")
-    return value
+    return str(value)  # numpy's texts are texts too
 
 
 def suggestion(word: str, names: Iterable[str]) -> str:
