@@ -5,12 +5,13 @@ line can be compared word for word. ``in_figure`` is for pictures, where a minus
 minus and not a hyphen.
 """
 
+import decimal
 import math
 import unicodedata
 from collections.abc import Sequence
-from numbers import Integral
+from numbers import Rational
 
-import numpy as np
+_EXACT = decimal.Context(prec=40)  # more digits than any float has
 
 # They join letters that belong together, in many scripts and in emoji.
 _JOINERS = "\u200c\u200d"
@@ -20,11 +21,11 @@ def number(value: float, significant: int | None = None) -> str:
     """Write a number the same way on every machine.
 
     Args:
-        value: A Python or numpy number.
+        value: A number of Python or numpy.
         significant: Digits to round to; as many as the number needs when omitted.
 
     Returns:
-        Plain decimals from 1e-4 up to a million, powers of ten and everything
+        Plain decimals from 1e-4 up to a million, but 1e-3 and 1e-4 and everything
         else with an exponent. There is no negative zero.
 
     Example:
@@ -39,15 +40,16 @@ def number(value: float, significant: int | None = None) -> str:
         return "inf" if value > 0 else "-inf"
     if value == 0:
         return "0"
-    if significant is not None:
-        value = float(f"{value:.{significant - 1}e}")
-    elif isinstance(value, Integral):
+    if significant is not None or isinstance(value, Rational):
         value = float(value)
-    scientific = np.format_float_scientific(value, trim="-", exp_digits=1).replace("e+", "e")
-    small_power_of_ten = scientific.lstrip("-").startswith("1e-") and abs(value) < 0.005
-    if 1e-4 <= abs(value) < 1e6 and not small_power_of_ten:
-        return np.format_float_positional(value, trim="-")
-    return scientific
+    written = _decimal(str(value))
+    if significant is not None and len(written.as_tuple().digits) > significant:
+        written = _decimal(f"{value:.{significant - 1}e}")
+    exponent = written.adjusted()
+    small_power_of_ten = exponent <= -3 and written.as_tuple().digits == (1,)
+    if -4 <= exponent < 6 and not small_power_of_ten:
+        return f"{written:f}"
+    return f"{written:e}".replace("e+", "e")
 
 
 def in_figure(value: float, form: str) -> str:
@@ -121,3 +123,8 @@ def visible(text: str) -> str:
         else letter
         for letter in text
     )
+
+
+def _decimal(written: str) -> decimal.Decimal:
+    """Read digits as they are: the largest floats, rounded up, would not fit a float."""
+    return _EXACT.create_decimal(written).normalize(_EXACT)
