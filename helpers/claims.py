@@ -5,10 +5,12 @@ stored in a notebook and compared word for word when the notebook runs again.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
+
+from helpers import checks, text
 
 
 class ClaimError(AssertionError):
@@ -124,7 +126,7 @@ def predict(question: str, guess: object, measured: object) -> None:
     if guess is None:
         verdict = (
             "No prediction yet: write a number in place of None and run the cell again. "
-            f"Measured: {number_text(found, 3)}."
+            f"Measured: {text.number(found, 3)}."
         )
     else:
         number = _guess(guess)
@@ -136,40 +138,6 @@ def predict(question: str, guess: object, measured: object) -> None:
         else:
             verdict = _distance(number, found)
     print(f"{question} {verdict}")  # noqa: T201
-
-
-def number_text(value: float, significant: int | None = None) -> str:
-    """Write a number the same way on every machine.
-
-    Args:
-        value: A Python or numpy number.
-        significant: Digits to round to; as many as the number needs when omitted.
-
-    Returns:
-        Plain decimals from 1e-4 up to a million, powers of ten and everything
-        else with an exponent. There is no negative zero.
-
-    Example:
-        >>> [number_text(v, 3) for v in (0.058823, 1234.5, 1.2345e-7, -0.0)]
-        ['0.0588', '1230', '1.23e-7', '0']
-        >>> [number_text(v) for v in (0.0009765625, 0.001, 0.03, 1e6, 12)]
-        ['0.0009765625', '1e-3', '0.03', '1e6', '12']
-    """
-    if math.isnan(value):
-        return "NaN"
-    if math.isinf(value):
-        return "inf" if value > 0 else "-inf"
-    if value == 0:
-        return "0"
-    if significant is not None:
-        value = float(f"{value:.{significant - 1}e}")
-    elif isinstance(value, int | np.integer):
-        value = float(value)
-    scientific = np.format_float_scientific(value, trim="-", exp_digits=1).replace("e+", "e")
-    small_power_of_ten = scientific.lstrip("-").startswith("1e-") and abs(value) < 0.005
-    if 1e-4 <= abs(value) < 1e6 and not small_power_of_ten:
-        return np.format_float_positional(value, trim="-")
-    return scientific
 
 
 def _plain_number(name: str, value: object) -> bool | int | float:
@@ -191,18 +159,18 @@ def _plain_number(name: str, value: object) -> bool | int | float:
 
 
 def _criterion(
-    given: dict[str, object], within: float | None, factor: float | None
+    given: Mapping[str, object], within: float | None, factor: float | None
 ) -> tuple[str, Callable[[float], bool]]:
     """Return one criterion in words and as a test."""
     ((name, bound),) = given.items()
     if name == "equals":
-        bound = _bound(name, bound, finite=False)
-        return f"exactly {number_text(bound)}", lambda value: value == bound
+        bound = _exact(bound)
+        return f"exactly {text.number(bound)}", lambda value: value == bound
     if name == "between":
         low, high = _pair(bound)
         words = f"between {_bound_text(low)} and {_bound_text(high)}"
         return words, lambda value: low <= value <= high
-    bound = _bound(name, bound)
+    bound = _finite(name, bound)
     shown = _bound_text(bound)
     if name == "above":
         return f"above {shown}", lambda value: value > bound
@@ -213,33 +181,34 @@ def _criterion(
     if bound == 0:
         raise ValueError("about must not be 0, to which nothing is relatively near; use between")
     if factor is not None:
-        factor = _bound("factor", factor)
+        factor = _finite("factor", factor)
         if factor <= 1:
             raise ValueError(f"factor must be above 1, got {_bound_text(factor)}")
         words = f"within a factor {_bound_text(factor)} of {shown}"
         return words, lambda value: 1 / factor <= float(value) / bound <= factor
-    within = _bound("within", within)
+    within = _finite("within", within)
     if within <= 0:
         raise ValueError(f"within must be above 0, such as 0.03, got {_bound_text(within)}")
     words = f"within {_bound_text(100 * within)} % of {shown}"
     return words, lambda value: abs(value - bound) <= within * abs(bound)
 
 
-def _bound(name: str, value: object, *, finite: bool = True) -> float:
+def _finite(name: str, value: object) -> float:
     """Return a bound as a number, or say what is wrong with it."""
-    value = _plain_number(name, value)
-    if isinstance(value, bool):
-        raise TypeError(f"{name} must be one number, got a bool")
-    if math.isnan(value) or (finite and math.isinf(value)):
-        raise ValueError(f"{name} must be a finite number, got {number_text(value)}")
-    return float(value)
+    return checks.number(name, _plain_number(name, value), negative=True)
+
+
+def _exact(value: object) -> float:
+    """Return what a measurement must equal; that may be an infinity."""
+    plain = _plain_number("equals", value)
+    return float(plain) if math.isinf(plain) else _finite("equals", plain)
 
 
 def _pair(value: object) -> tuple[float, float]:
     """Return both ends of an interval, the lower one first."""
     if not isinstance(value, tuple | list) or len(value) != 2:
         raise TypeError("between must be a pair, such as between=(0.1, 0.2)")
-    low, high = (_bound("between", end) for end in value)
+    low, high = (_finite("between", end) for end in value)
     if not low < high:
         raise ValueError(
             "between must go from the lower bound to the higher one, "
@@ -250,18 +219,18 @@ def _pair(value: object) -> tuple[float, float]:
 
 def _bound_text(value: float) -> str:
     """Write a bound: in full when typed in, without the noise when computed."""
-    return number_text(value, 6)
+    return text.number(value, 6)
 
 
 def _measured_text(value: float) -> str:
     """Write a measurement; a count is shown in full."""
     if isinstance(value, int) and abs(value) < 1_000_000:
         return str(value)
-    return number_text(value, 3)
+    return text.number(value, 3)
 
 
 def _guess(guess: object) -> float | None:
-    """Return a learner's guess as a finite number, None when it is none."""
+    """Return a learner's guess as a finite number, None when it is not one."""
     # A guess can be any object at all, with properties that raise as well.
     try:
         value = _plain_number("guess", guess)
@@ -274,7 +243,7 @@ def _guess(guess: object) -> float | None:
 
 def _distance(guess: float, found: float) -> str:
     """Say how far apart two numbers are."""
-    both = f"You said {number_text(guess, 3)}, measured {number_text(found, 3)}"
+    both = f"You said {text.number(guess, 3)}, measured {text.number(found, 3)}"
     if guess == found:
         return f"{both}: exactly right, well predicted."
     if guess == 0 or found == 0 or not math.isfinite(found):
