@@ -3,7 +3,8 @@
 An experiment is a notebook with a cell of literals tagged ``parameters``. Papermill
 sets them, as numbers or as strings; the cell after it reads them, inside
 ``validation()``, and refuses what is impossible before anything is computed; the
-last cell records what was found.
+last cell records what was found. ``record`` stores results here; ``probe.record`` measures
+a network.
 """
 
 import ast
@@ -20,8 +21,13 @@ from IPython.display import display
 from nbformat import NotebookNode
 
 _JSON = "application/json"
-_ABSTRACT = {int: Integral, float: Real, bool: bool, str: str}
-_WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+_ABSTRACT: dict[object, type] = {int: Integral, float: Real, bool: bool, str: str}
+_WORDS: dict[object, str] = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "a text",
+}
 _NOT_FINITE = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
 
 
@@ -58,7 +64,7 @@ def parameters(notebook: NotebookNode) -> dict[str, object]:
         notebook: Its cell tagged ``parameters`` assigns literals; others have none.
 
     Raises:
-        ValueError: If a value is no literal.
+        ValueError: If a value is not a literal.
     """
     found = {}
     for cell in notebook.cells:
@@ -96,7 +102,7 @@ def read(kind: object, **values: object) -> object:
         >>> print(read(Setting, depth="30", activation="relu", bias_var="None"))
         30 layers of 64 relu, default
     """
-    if is_dataclass(kind):
+    if isinstance(kind, type) and is_dataclass(kind):
         kinds = typing.get_type_hints(kind)
         return kind(**{name: _read(name, value, kinds[name]) for name, value in values.items()})
     ((name, value),) = values.items()
@@ -140,6 +146,9 @@ def _read_union(name: str, value: object, kinds: tuple) -> object:
 def record(**results: object) -> None:
     """Store results in the notebook as a small JSON, the headline first.
 
+    Nothing is measured here: what a pass through a network leaves behind is
+    measured by ``probe.record``.
+
     Args:
         **results: Numbers, truth values, short texts, None, or lists of these. JSON
             has no infinity: such numbers become ``"inf"``, ``"-inf"``, ``"nan"``.
@@ -150,13 +159,13 @@ def record(**results: object) -> None:
     """
     if not results:
         raise ValueError("results must hold at least one number")
-    plain = encoded(results)
+    plain = to_json(results)
     lines = ",\n ".join(f"{json.dumps(name)}: {json.dumps(plain[name])}" for name in plain)
     display({_JSON: plain, "text/plain": f"{{\n {lines}\n}}"}, raw=True)
 
 
-def encoded(results: Mapping[str, object]) -> dict[str, object]:
-    """Write results so that any JSON reader takes them; the inverse of ``decoded``.
+def to_json(results: Mapping[str, object]) -> dict[str, object]:
+    """Write results so that any JSON reader takes them; the inverse of ``from_json``.
 
     Args:
         results: As for ``record``.
@@ -165,14 +174,22 @@ def encoded(results: Mapping[str, object]) -> dict[str, object]:
         TypeError: If a result is of another kind.
 
     Example:
-        >>> encoded({"loss": float("nan"), "steps": 3})
+        >>> to_json({"loss": float("nan"), "steps": 3})
         {'loss': 'nan', 'steps': 3}
     """
     return {name: _plain(name, value) for name, value in results.items()}
 
 
-def decoded(stored: Mapping[str, object]) -> dict[str, object]:
-    """Read what ``encoded`` wrote: infinities and nan are numbers again."""
+def from_json(stored: Mapping[str, object]) -> dict[str, object]:
+    """Read what ``to_json`` wrote: infinities and nan are numbers again.
+
+    Args:
+        stored: As read from JSON.
+
+    Example:
+        >>> from_json({"loss": "nan", "steps": 3})
+        {'loss': nan, 'steps': 3}
+    """
     return {name: _number(value) for name, value in stored.items()}
 
 
@@ -226,7 +243,7 @@ def results(notebook: NotebookNode) -> dict[str, object]:
             stored = output.get("data", {}).get(_JSON)
             if isinstance(stored, Mapping):
                 found = stored
-    return decoded(found)
+    return from_json(found)
 
 
 def _number(value: object) -> object:
