@@ -20,8 +20,10 @@ _DEEPEST = 16  # lists in lists
 _MOST = 10_000  # values in one value
 _MOST_AXES = 16
 _LENGTH = struct.Struct(">I")
-_NAMES = ("bool", "int8", "int16", "int32", "int64", "uint8", "float16", "float32", "float64")
-_NAMES += ("complex64", "complex128")
+_NAMES = (
+    "bool", "int8", "int16", "int32", "int64", "uint8", "float16", "float32", "float64",
+    "complex64", "complex128",
+)  # fmt: skip
 _ARRAYS = {name: np.dtype(name) for name in (*_NAMES, "uint16", "uint32", "uint64")}
 _TENSORS = {name: getattr(torch, name) for name in (*_NAMES, "bfloat16")}
 _TENSOR_NAMES = {dtype: name for name, dtype in _TENSORS.items()}
@@ -136,20 +138,21 @@ def _described(value: object, raw: list[bytes], budget: _Budget, levels: int) ->
     budget.take()
     if value is None or kind in (bool, str, float):
         return value
-    if kind is int and value.bit_length() <= 1024:
+    if type(value) is int and value.bit_length() <= 1024:
         return value
-    if kind in (list, tuple) and levels:
+    if (type(value) is list or type(value) is tuple) and levels:
         items = [_described(item, raw, budget, levels - 1) for item in value]
         return items if kind is list else {"tuple": items}
-    if kind is dict and levels and all(type(key) is str for key in value):
-        items = value.items()
-        return {"dict": {key: _described(item, raw, budget, levels - 1) for key, item in items}}
-    if (kind is np.ndarray or kind in _SCALARS) and value.dtype.name in _ARRAYS:
-        word = "array" if kind is np.ndarray else "scalar"
-        return _numbers(word, value.dtype.name, np.asarray(value), raw, budget)
-    if kind in (torch.Tensor, torch.nn.Parameter) and _plain_tensor(value):
+    if type(value) is dict and levels and all(type(key) is str for key in value):
+        entries = value.items()
+        return {"dict": {key: _described(item, raw, budget, levels - 1) for key, item in entries}}
+    if type(value) is np.ndarray and value.dtype.name in _ARRAYS:
+        return _numbers("array", value.dtype.name, value, raw, budget)
+    if kind in _SCALARS and isinstance(value, np.generic) and value.dtype.name in _ARRAYS:
+        return _numbers("scalar", value.dtype.name, np.asarray(value), raw, budget)
+    if (type(value) is torch.Tensor or type(value) is torch.nn.Parameter) and _plain_tensor(value):
         return _tensor(value.detach().cpu().resolve_conj().resolve_neg(), raw, budget)
-    if kind is Other:
+    if type(value) is Other:
         return {"other": value.type_name}
     return {"other": kind.__name__[:200]}
 
@@ -186,6 +189,8 @@ def _built(node: object, raw: _Raw, budget: _Budget, levels: int) -> object:
         raise ValueError("nested too deeply")
     if type(node) is list:
         return [_built(item, raw, budget, levels - 1) for item in node]
+    if type(node) is not dict:
+        raise ValueError("an unknown kind of value")
     match list(node):
         case ["tuple"] if type(node["tuple"]) is list:
             return tuple(_built(item, raw, budget, levels - 1) for item in node["tuple"])
