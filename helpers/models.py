@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from helpers import initialize, theory
+from helpers import checks, initialize, theory
 
 NORMS = ("none", "batch", "layer", "rms", "group")
 RESIDUALS = (
@@ -138,17 +138,15 @@ class Setting:
     bias_var: float | None = None
 
     def __post_init__(self) -> None:
-        initialize.check_whole("depth", self.depth, least=1)
-        initialize.check_whole("width", self.width, least=1)
-        initialize.check_choice("activation", self.activation, tuple(theory.ACTIVATIONS))
-        initialize.check_choice(
-            "initialization", self.initialization, tuple(initialize.INITIALIZERS)
-        )
-        initialize.check_choice("norm", self.norm, NORMS)
-        initialize.check_choice("residual", self.residual, RESIDUALS)
-        initialize.check_number("gain", self.gain, positive=True)
+        checks.whole("depth", self.depth, least=1)
+        checks.whole("width", self.width, least=1)
+        checks.choice("activation", self.activation, tuple(theory.ACTIVATIONS))
+        checks.choice("initialization", self.initialization, tuple(initialize.INITIALIZERS))
+        checks.choice("norm", self.norm, NORMS)
+        checks.choice("residual", self.residual, RESIDUALS)
+        checks.number("gain", self.gain, positive=True)
         if self.bias_var is not None:
-            initialize.check_number("bias_var", self.bias_var, positive=False)
+            checks.number("bias_var", self.bias_var)
         if self.norm == "group" and self.width % _GROUPS:
             raise ValueError(
                 f"width must be a multiple of {_GROUPS} for norm='group', got {self.width}"
@@ -355,8 +353,8 @@ def build(setting: Setting, in_features: int, out_features: int, seed: int = 0) 
         )
     """
     _check_setting(setting)
-    initialize.check_whole("in_features", in_features, least=1)
-    initialize.check_whole("out_features", out_features, least=1)
+    checks.whole("in_features", in_features, least=1)
+    checks.whole("out_features", out_features, least=1)
     return _drawn(setting, in_features, seed, lambda: _dense(setting, in_features, out_features))
 
 
@@ -398,9 +396,9 @@ def build_conv(
     if not isinstance(image, tuple) or len(image) != 3:
         raise TypeError(f"image must be (channels, height, width), got {image!r}")
     for name, size in zip(("channels", "height", "width"), image, strict=True):
-        initialize.check_whole(f"image {name}", size, least=1)
-    initialize.check_whole("out_features", out_features, least=1)
-    initialize.check_whole("stride", stride, least=1)
+        checks.whole(f"image {name}", size, least=1)
+    checks.whole("out_features", out_features, least=1)
+    checks.whole("stride", stride, least=1)
     if setting.depth < 2:
         raise ValueError(
             f"depth must be at least 2 for a convolutional network, got {setting.depth}"
@@ -426,7 +424,7 @@ def _drawn(
     setting: Setting, in_features: int, seed: int, modules: Callable[[], list[nn.Module]]
 ) -> nn.Sequential:
     """Make the modules and draw their weights; the global random state stays."""
-    initialize.check_whole("seed", seed)
+    checks.whole("seed", seed)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(int(seed))  # torch.manual_seed reaches GPUs too
         model = nn.Sequential(*modules())
@@ -771,17 +769,17 @@ class RecurrentSetting:
     longest: int | None = None
 
     def __post_init__(self) -> None:
-        initialize.check_choice("cell", self.cell, CELLS)
-        initialize.check_whole("width", self.width, least=1)
-        initialize.check_choice("initialization", self.initialization, RECURRENT_INITIALIZATIONS)
-        initialize.check_number("gain", self.gain, positive=True)
+        checks.choice("cell", self.cell, CELLS)
+        checks.whole("width", self.width, least=1)
+        checks.choice("initialization", self.initialization, RECURRENT_INITIALIZATIONS)
+        checks.number("gain", self.gain, positive=True)
         if self.initialization == "identity" and self.cell != "rnn":
             raise ValueError(
                 "initialization 'identity' is for cell='rnn' only; choose default or orthogonal "
                 f"for {self.cell!r}"
             )
         if isinstance(self.forget_bias, str):
-            initialize.check_choice("forget_bias", self.forget_bias, ("chrono",))
+            checks.choice("forget_bias", self.forget_bias, ("chrono",))
         elif isinstance(self.forget_bias, bool) or not isinstance(self.forget_bias, Real | None):
             raise TypeError(
                 f"forget_bias must be a number, 'chrono' or None, got {self.forget_bias!r}"
@@ -798,7 +796,7 @@ class RecurrentSetting:
                 raise ValueError(
                     "longest must say how many steps to remember for forget_bias='chrono'"
                 )
-            initialize.check_whole("longest", self.longest, least=2)
+            checks.whole("longest", self.longest, least=2)
         elif self.longest is not None:
             raise ValueError(
                 f"longest must be None unless forget_bias is 'chrono', got {self.longest!r}"
@@ -871,9 +869,9 @@ def build_recurrent(
         )
     """
     _check_recurrent(setting)
-    initialize.check_whole("in_features", in_features, least=1)
-    initialize.check_whole("out_features", out_features, least=1)
-    initialize.check_whole("seed", seed)
+    checks.whole("in_features", in_features, least=1)
+    checks.whole("out_features", out_features, least=1)
+    checks.whole("seed", seed)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(int(seed))  # torch.manual_seed reaches GPUs too
         sizes = {"input_size": in_features, "hidden_size": setting.width, "batch_first": True}

@@ -312,7 +312,7 @@ def run(content: str, parameters: Mapping[str, object], cell_seconds: float | No
 
     return {
         "notebook": nbformat.writes(notebook),
-        "results": {} if error else experiment.encoded(experiment.results(notebook)),
+        "results": {} if error else experiment.to_json(experiment.results(notebook)),
         "error": error,
         "seconds": round(time.perf_counter() - start, 3),
         "versions": versions(),
@@ -747,7 +747,7 @@ def collect(wanted: Plan, folder: Folder) -> "tuple[object, list[str]]":
         if stored is None:
             row |= {"status": "missing", "error": "", "seconds": None, "notebook": ""}
         else:
-            for key, value in experiment.decoded(stored["results"]).items():
+            for key, value in experiment.from_json(stored["results"]).items():
                 if not isinstance(value, list):
                     results[key] = f"{key} (result)" if key in given else key
                     row[results[key]] = value

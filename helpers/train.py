@@ -18,9 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm.auto import trange
 
-from helpers import models
+from helpers import checks, models
 from helpers.data import Split
-from helpers.initialize import check_choice, check_number, check_whole
 from helpers.models import Setting
 
 CLOSE = 0.04
@@ -122,10 +121,10 @@ class Recipe:
     batch_size: int = 64
 
     def __post_init__(self) -> None:
-        check_choice("optimizer", self.optimizer, tuple(OPTIMIZERS))
-        check_number("rate", self.rate, positive=False)
-        check_whole("steps", self.steps, least=0)
-        check_whole("batch_size", self.batch_size, least=1)
+        checks.choice("optimizer", self.optimizer, tuple(OPTIMIZERS))
+        checks.number("rate", self.rate)
+        checks.whole("steps", self.steps, least=0)
+        checks.whole("batch_size", self.batch_size, least=1)
 
     def __call__(self, parameters: Iterable) -> torch.optim.Optimizer:
         """Make the optimizer of parameters, or of parameter groups."""
@@ -265,7 +264,7 @@ def fit(
         True
     """
     _check_run(split, steps, batch_size)
-    check_whole("seed", seed)
+    checks.whole("seed", seed)
     moved = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
     if moved.isdisjoint(map(id, model.parameters())):
         raise ValueError(
@@ -360,12 +359,12 @@ def fit_many(
     _check_run(split, steps, batch_size)
     seeds = _one_each("seeds", seeds, len(settings))
     for seed in seeds:
-        check_whole("seeds", seed)
+        checks.whole("seeds", seed)
     seeds = [int(seed) for seed in seeds]  # torch refuses numpy's whole numbers
     if rates is not None:
         rates = _one_each("rates", rates, len(settings))
         for rate in rates:
-            check_number("rates", rate, positive=False)
+            checks.number("rates", rate)
     where = place(device)
     split = _there(split, where)
 
@@ -556,8 +555,8 @@ def _accuracies(
 
 
 def _check_run(split: Split, steps: int, batch_size: int) -> None:
-    check_whole("steps", steps, least=0)
-    check_whole("batch_size", batch_size)
+    checks.whole("steps", steps, least=0)
+    checks.whole("batch_size", batch_size)
     available = len(split.train_targets)
     if not 1 <= batch_size <= available:
         raise ValueError(f"batch_size must be between 1 and {available}, got {batch_size}")

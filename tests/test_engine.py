@@ -86,7 +86,7 @@ random.seed(0); np.random.seed(0); torch.manual_seed(0)
 torch.set_default_dtype(torch.float64); torch.set_num_threads(3); torch.set_grad_enabled(False)
 torch.relu = torch.tanh; builtins.round = lambda x: 42; models.build = None
 theory.ACTIVATIONS["tanh"] = torch.sigmoid; train.fit.__kwdefaults__["batch_size"] = 1
-data.digits(0).train_inputs.zero_(); data._digits()[0][:] = 0
+data.digits(0).train_inputs.zero_(); data._images._digits()[0][:] = 0
 from matplotlib_inline.config import InlineBackend
 InlineBackend.instance().close_figures = False
 plt.figure(); plt.rcParams["lines.linewidth"] = 99
@@ -103,7 +103,7 @@ umask = os.umask(0o22); os.umask(umask)
 for value in (torch.get_default_dtype(), torch.get_num_threads(), torch.is_grad_enabled(),
  torch.relu(torch.tensor(-1.0)), round(1.4), callable(models.build),
  theory.ACTIVATIONS["tanh"](torch.tensor(1.0)), train.fit.__kwdefaults__["batch_size"],
- data.digits(0).train_inputs.std(), data._digits()[0].sum(), plt.get_fignums(),
+ data.digits(0).train_inputs.std(), data._images._digits()[0].sum(), plt.get_fignums(),
  plt.rcParams["lines.linewidth"], sorted(os.environ), os.getcwd(), sys.path,
  "left_behind" in sys.modules, warnings.filters, str(signal.getsignal(signal.SIGTERM)), umask,
  sys.getrecursionlimit(), "left_behind" in dir()):

@@ -645,7 +645,7 @@ BAD_VALUES = [
     ("depth", "optimizer", "Adam", "did you mean 'adam'?"),
     ("depth", "steps", "-5", "steps must be"),
     ("depth", "seed", "None", "seed must be a whole number, got 'None'"),
-    ("depth", "data_set", "imagenet", "data_set must be one of digits"),
+    ("depth", "data_set", "imagenet", "data_set 'imagenet' is not known"),
     ("depth", "device", "tpu9", "device"),
     ("phase_diagram", "depths", "[5, 1.5]", "depths must be a whole number, got '1.5'"),
     ("phase_diagram", "depths", "[]", "variances and depths must be two or more"),

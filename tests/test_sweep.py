@@ -495,7 +495,7 @@ def test_results_survive_the_way_through_a_row(tmp_path, tiny):
     wanted = sweep.plan(tiny, {"a": (1,)}, {})
     folder = sweep.Folder(tmp_path / "out")
     ((name, cell),) = wanted.cells().items()
-    results = experiment.encoded({"loss": math.nan, "top": math.inf})
+    results = experiment.to_json({"loss": math.nan, "top": math.inf})
     outcome = {"notebook": "", "results": results, "error": "", "seconds": 1.0, "versions": {}}
     with folder.held(wanted):
         folder.store(name, cell, outcome)

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from helpers import plain
-from helpers.claims import number_text
+from helpers.text import number as number_text
 
 Comparison = Literal["entries", "statistics", "predictions"]
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from helpers import files
-from helpers.claims import number_text
 from helpers.grading.records import Record
+from helpers.text import number as number_text
 
 _CANVAS_IDS = ("SIS Login ID", "SIS User ID", "ID")
 _MOODLE_IDS = ("ID number", "Email address", "Username", "Identifier")

@@ -27,10 +27,15 @@ _LIBRARY = Path(helpers.__file__).parent
 _HANDOUT = Path(__file__).parent / "handout"
 # What lessons and experiments import, and what that imports. lesson_NN is not among it.
 _PUBLIC = (
+    "checks.py",
+    "text.py",
     "__init__.py",
     "claims.py",
     "course.mplstyle",
-    "data.py",
+    "data/__init__.py",
+    "data/_images.py",
+    "data/_sequences.py",
+    "data/_split.py",
     "exercises/__init__.py",
     "exercises/specification.py",
     "exercises/stored.py",
@@ -41,7 +46,11 @@ _PUBLIC = (
     "plain.py",
     "plots.py",
     "probe.py",
-    "theory.py",
+    "theory/__init__.py",
+    "theory/_expectations.py",
+    "theory/_mean_field.py",
+    "theory/_recurrent.py",
+    "theory/_residual.py",
     "train.py",
 )
 _QUESTIONS = "exercises/stored.bin"
@@ -79,6 +88,7 @@ def library(folder: Path) -> None:
     target.mkdir(parents=True)
     (target / "exercises").mkdir()
     for name in _PUBLIC:
+        (target / name).parent.mkdir(exist_ok=True)
         shutil.copyfile(_LIBRARY / name, target / name)
     stored.write(exercises.ALL.values(), target / _QUESTIONS)
 

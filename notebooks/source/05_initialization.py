@@ -560,7 +560,8 @@ for (name, found), bound in zip(spread.items(), ((14, 25), (1, 1.2), (1, 1.2)), 
 #   draws $1/(3n)$, which costs 30 ReLU layers 11 decades.
 # * The right variance does not mend a sigmoid's mean (LSUV: 0.39 a layer), a narrow network's luck
 #   (0.37 after 20 layers of 50), or dying directions (a millionth after 40).
-# * Orthogonal weights at the edge of chaos do it alone: 1,000 tanh layers, above 0.95, in 100 steps.
+# * Orthogonal weights at the edge of chaos do it alone: 1,000 tanh layers, above 0.95, in 100
+#   steps.
 #
 # ## References
 #

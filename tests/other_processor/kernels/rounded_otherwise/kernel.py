@@ -10,7 +10,6 @@ import dataclasses
 import functools
 import os
 
-import numpy as np
 import torch
 from ipykernel.kernelapp import IPKernelApp
 
