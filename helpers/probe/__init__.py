@@ -1,0 +1,31 @@
+"""Measure what a forward and a backward pass leave behind, layer by layer.
+
+``record`` measures once, in float64 and on a copy, and so does ``through_time``, step
+by step; ``watch`` measures while a model trains. Shapes: B batch, N units, L
+weight layers, T steps. Layer 1 is nearest the input; delta is the gradient of the loss
+at a pre-activation.
+"""
+
+from helpers.probe._watch import (
+    PARTS,
+    SATURATED,
+    Flow,
+    Ledger,
+    LedgerRow,
+    Log,
+    record,
+    through_time,
+    watch,
+)
+
+__all__ = [
+    "PARTS",
+    "SATURATED",
+    "Flow",
+    "Ledger",
+    "LedgerRow",
+    "Log",
+    "record",
+    "through_time",
+    "watch",
+]
