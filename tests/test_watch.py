@@ -366,7 +366,7 @@ def test_a_model_may_change_its_device_between_two_steps():
         for _ in range(2):
             step(model, optimizer, x=X.to("meta"), y=Y.to("meta"))
     assert log.steps == [0, 1, 2]
-    devices = [{norms.device.type for norms in row} for row in log._changes]
+    devices = [{norms.device.type for norms in row} for row in log._update_norms]
     assert devices == [{"cpu"}, {"meta"}, {"meta"}]
 
 
@@ -414,12 +414,12 @@ def test_two_watches_at_once_do_not_mix():
             "optimizer must be a torch optimizer, got type",
         ),
         ({"every": 0}, ValueError, "every must be at least 1, got 0"),
-        ({"every": 2.0}, TypeError, "every must be a whole number of steps, got 2.0"),
-        ({"every": True}, TypeError, "every must be a whole number of steps, got True"),
+        ({"every": 2.0}, TypeError, "every must be a whole number, got 2.0"),
+        ({"every": True}, TypeError, "every must be a whole number, got True"),
         (
             {"parts": ["gradient"]},
             ValueError,
-            "parts must be among gradients, updates, activations, got 'gradient'",
+            "parts 'gradient' is not known; did you mean 'gradients'?",
         ),
         (
             {"parts": "gradients"},

@@ -6,17 +6,12 @@ weight layers, T steps. Layer 1 is nearest the input; delta is the gradient of t
 at a pre-activation.
 """
 
-from helpers.probe._watch import (
-    PARTS,
-    SATURATED,
-    Flow,
-    Ledger,
-    LedgerRow,
-    Log,
-    record,
-    through_time,
-    watch,
-)
+from helpers.probe._flat_zones import SATURATED
+from helpers.probe._flow import Flow, Ledger, LedgerRow
+from helpers.probe._log import Log
+from helpers.probe._record import record
+from helpers.probe._through_time import through_time
+from helpers.probe._watch import PARTS, watch
 
 __all__ = [
     "PARTS",
