@@ -8,7 +8,7 @@ from helpers.exercises.specification import Exercise, Misconception, Part, three
 
 
 def _vanishing(rng: np.random.Generator) -> list[dict[str, object]]:
-    cases = [{"first": 0.01, "last": 1.0}]
+    cases: list[dict[str, object]] = [{"first": 0.01, "last": 1.0}]
     for decades in (1, 4, 12, 25):
         last = three_digits(rng.uniform(0.1, 9.0))
         cases.append({"first": three_digits(last * 10 ** -(decades + rng.uniform())), "last": last})

@@ -46,7 +46,10 @@ def _exact_powers(rng: np.random.Generator) -> list[dict[str, object]]:
 
 
 def _any_factor(rng: np.random.Generator) -> list[dict[str, object]]:
-    cases = [{"factor": 0.5, "target": 0.3}, {"factor": 0.5, "target": 1e-3}]
+    cases: list[dict[str, object]] = [
+        {"factor": 0.5, "target": 0.3},
+        {"factor": 0.5, "target": 1e-3},
+    ]
     for low, high in ((2, 5), (5, 15), (15, 40)):
         # Between two whole numbers of layers, nearer to the lower and to the higher one.
         for fraction in (rng.uniform(0.2, 0.4), rng.uniform(0.6, 0.8)):
@@ -112,7 +115,7 @@ _LAYERS_UNTIL = Exercise(
         Misconception(
             "factor squared",
             lambda factor, target: math.ceil(_layers(factor, target) / 2 - 1e-9),
-            "About half as many as it takes: the factor acts once a layer, so do not square it.",
+            "About half as many as it takes: the factor acts once per layer, so do not square it.",
         ),
         Misconception(
             "two bases mixed",
@@ -135,7 +138,7 @@ def _one_layer(rng: np.random.Generator) -> list[dict[str, object]]:
 
 
 def _any_depth(rng: np.random.Generator) -> list[dict[str, object]]:
-    cases = [{"x": torch.zeros(1, dtype=torch.float32), "depth": 2}]
+    cases: list[dict[str, object]] = [{"x": torch.zeros(1, dtype=torch.float32), "depth": 2}]
     sizes = (((2,), 1), ((), 2), ((3,), 3), ((2, 2), 4), ((2, 3, 2), 5), ((4, 5), 6))
     for shape, depth in sizes:
         cases.append({"x": _normal(rng, *shape, scale=1.5), "depth": depth})
@@ -253,7 +256,7 @@ def _backward(
     delta: Tensor,
     step: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray],
 ) -> list[np.ndarray] | None:
-    """Carry delta back with one step a layer, None where the shapes forbid it."""
+    """Carry delta back with one step per layer, None where the shapes forbid it."""
     deltas = [_float64(delta)]
     for weight, z in zip(reversed(weights), reversed(pre_activations), strict=True):
         try:
@@ -337,7 +340,7 @@ def _two_layers(rng: np.random.Generator) -> list[dict[str, object]]:
 
 
 def _many_layers(rng: np.random.Generator) -> list[dict[str, object]]:
-    cases = [{"norms": [0.25, 0.4, 1.0]}]
+    cases: list[dict[str, object]] = [{"norms": [0.25, 0.4, 1.0]}]
     for layers, decades in ((4, -3), (5, 2), (7, -200), (30, -12)):
         logs = np.linspace(decades, 0, layers) + rng.uniform(-0.3, 0.3, size=layers)
         cases.append({"norms": [three_digits(10**log) for log in logs]})

@@ -102,7 +102,7 @@ _SAFE_NORM = Exercise(
 
 
 def _plain_changes(rng: np.random.Generator) -> list[dict[str, object]]:
-    cases = [
+    cases: list[dict[str, object]] = [
         {"before": _tensor([1.0]), "after": _tensor([1.0])},
         {"before": _tensor([1.0, 2.0, 3.0]), "after": _tensor([1.0, 2.5, 3.0])},
     ]
@@ -115,7 +115,7 @@ def _plain_changes(rng: np.random.Generator) -> list[dict[str, object]]:
 
 
 def _last_bits(rng: np.random.Generator) -> list[dict[str, object]]:
-    cases = [
+    cases: list[dict[str, object]] = [
         {
             "before": _tensor([1.0, 2.0]),
             "after": _tensor([1.0, 2.0]).nextafter(_tensor([1.0, 3.0])),

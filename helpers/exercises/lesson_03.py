@@ -35,7 +35,11 @@ def _layer(rng: np.random.Generator, batch: int, into: int, out: int) -> dict[st
 
 
 def _one_unit(rng: np.random.Generator) -> list[dict[str, object]]:
-    simple = {"delta": _tensor([[1.0]]), "weight": _tensor([[2.0]]), "z": _tensor([[-1.5]])}
+    simple: dict[str, object] = {
+        "delta": _tensor([[1.0]]),
+        "weight": _tensor([[2.0]]),
+        "z": _tensor([[-1.5]]),
+    }
     return [simple, _layer(rng, 1, 1, 1), _layer(rng, 1, 1, 1)]
 
 
@@ -119,7 +123,7 @@ _LAYER_LEDGER = Exercise(
             "sizes, not this delta",
             _by_size,
             "The largest stretch of a matrix and the mean of the slopes say what could happen to "
-            "some delta. Weigh this one, before and after each step.",
+            "some delta. Measure this one, before and after each step.",
         ),
         Misconception(
             "slopes first",
@@ -147,7 +151,7 @@ def _table(values: Sequence[float]) -> dict[str, object]:
 
 
 def _additive_tables(rng: np.random.Generator) -> list[dict[str, object]]:
-    cases = [_table([10.0, 7.0, 6.0, 3.0])]
+    cases: list[dict[str, object]] = [_table([10.0, 7.0, 6.0, 3.0])]
     for _ in range(2):
         # Quarters, so that the interaction is 0 without rounding.
         both, first = (int(n) / 4 for n in rng.integers(4, 20, size=2))
@@ -157,7 +161,7 @@ def _additive_tables(rng: np.random.Generator) -> list[dict[str, object]]:
 
 
 def _any_tables(rng: np.random.Generator) -> list[dict[str, object]]:
-    cases = [_table([10.0, 4.0, 3.0, 2.0])]
+    cases: list[dict[str, object]] = [_table([10.0, 4.0, 3.0, 2.0])]
     for _ in range(4):
         alone = rng.uniform(2, 8, size=2)
         start, together = rng.uniform(10, 17), rng.uniform(2, 12)
@@ -228,7 +232,7 @@ _EFFECTS = Exercise(
         Misconception(
             "cost, not saving",
             lambda lost: -_effects(lost),
-            "All three signs are turned round: the table holds decades lost, and a change that "
+            "All three signs are reversed: the table holds decades lost, and a change that "
             "brings them down saves a positive number.",
         ),
     ),
@@ -252,7 +256,7 @@ def _networks(
 
 
 def _single_networks(rng: np.random.Generator) -> list[dict[str, object]]:
-    cases = [{"ratios": [[0.5], [0.25], [0.125]], "share": 0.2}]
+    cases: list[dict[str, object]] = [{"ratios": [[0.5], [0.25], [0.125]], "share": 0.2}]
     for factor in rng.uniform(0.15, 0.5, size=2):
         ratios = [[three_digits(factor ** (depth - 1))] for depth in range(2, 14)]
         cases.append({"ratios": ratios, "share": 1e-3})
@@ -269,7 +273,7 @@ def _several_networks(rng: np.random.Generator) -> list[dict[str, object]]:
         [0.06, 0.0005, 0.07],
         [0.04, 0.001, 0.03],
     ]
-    cases = [{"ratios": ratios, "share": 0.05}]
+    cases: list[dict[str, object]] = [{"ratios": ratios, "share": 0.05}]
     for factor in rng.uniform(0.2, 0.5, size=3):
         cases.append({"ratios": _networks(rng, factor, 14, 4), "share": 1e-3})
     return [*cases, {"ratios": _networks(rng, 0.95, 6, 3), "share": 1e-3}]
@@ -294,8 +298,8 @@ _FIRST_DEPTH = Exercise(
     title="The first depth at which little is left",
     signature="first_depth(ratios, share)",
     parts=(
-        Part("one network a depth", 1, _single_networks),
-        Part("several networks a depth", 3, _several_networks),
+        Part("one network per depth", 1, _single_networks),
+        Part("several networks per depth", 3, _several_networks),
     ),
     reference=_first_depth,
     misconceptions=(

@@ -95,11 +95,15 @@ def _open_and_closed(rng: np.random.Generator) -> list[dict[str, object]]:
 
 
 def _any_slopes(rng: np.random.Generator) -> list[dict[str, object]]:
-    cases = [{"slopes": _tensor([0.5, 0.25])}, {"slopes": _tensor([-0.1, 0.5, 1.1])}]
+    cases: list[dict[str, object]] = [
+        {"slopes": _tensor([0.5, 0.25])},
+        {"slopes": _tensor([-0.1, 0.5, 1.1])},
+    ]
     for shape in ((4,), (3, 2), (5, 4, 2)):
         # Like GELU's: some negative, some above 1, and a mean well away from 0.
-        cases.append({"slopes": _tensor(rng.uniform(-0.12, 1.4, size=shape))})
-        cases[-1]["slopes"].view(-1)[:2] = _tensor([0.2, 1.2])
+        slopes = _tensor(rng.uniform(-0.12, 1.4, size=shape))
+        slopes.view(-1)[:2] = _tensor([0.2, 1.2])
+        cases.append({"slopes": slopes})
     return cases
 
 
@@ -124,8 +128,8 @@ _CRITICAL_GAIN = Exercise(
         Misconception(
             "mean slope",
             lambda slopes: 1 / slopes.to(torch.float64).mean().item(),
-            "Norms add up in squares, so a mean slope misleads: slopes of 0 and 1 cost more than "
-            "slopes of one half, turned round. Square first, then take the mean.",
+            "Norms add up in squares, so a mean slope misleads: slopes of 0 and 1 have the mean of "
+            "slopes of one half, and keep more of a norm. Square first, then take the mean.",
         ),
         Misconception(
             "weight variance",
@@ -147,7 +151,7 @@ _CRITICAL_GAIN = Exercise(
         Misconception(
             "largest slope",
             lambda slopes: 1 / slopes.to(torch.float64).abs().max().item(),
-            "The largest slope belongs to one entry of the tensor. A norm hears all of them.",
+            "The largest slope belongs to one entry of the tensor. All of them enter a norm.",
         ),
         Misconception(
             "sum instead of mean",
@@ -163,7 +167,7 @@ _CRITICAL_GAIN = Exercise(
 
 
 def _batch(rng: np.random.Generator, pictures: int, kinds: str) -> Tensor:
-    """Draw a batch with one unit a letter: Dead, Rarely on, Often on, Always on."""
+    """Draw a batch with one unit per letter: Dead, Rarely on, Often on, Always on."""
     columns = []
     for kind in kinds:
         column = rng.uniform(0.1, 1.0, size=pictures) * (1 if kind in "OA" else -1)
@@ -174,7 +178,7 @@ def _batch(rng: np.random.Generator, pictures: int, kinds: str) -> Tensor:
 
 
 def _batches(rng: np.random.Generator) -> list[dict[str, object]]:
-    cases = [{"pre_activations": _tensor([[-1.0, 2.0]])}]
+    cases: list[dict[str, object]] = [{"pre_activations": _tensor([[-1.0, 2.0]])}]
     cases.append({"pre_activations": _tensor([[-1.0, 0.5, -1.0, 2.0], [-2.0, -3.0, 0.5, 1.0]])})
     for pictures in (4, 6):
         kinds = "DDRRRO" + "".join(rng.choice(list("DROA"), size=3))
@@ -183,7 +187,7 @@ def _batches(rng: np.random.Generator) -> list[dict[str, object]]:
 
 
 def _zeros(rng: np.random.Generator) -> list[dict[str, object]]:
-    cases = [{"pre_activations": _tensor([[0.0, 1.0]])}]
+    cases: list[dict[str, object]] = [{"pre_activations": _tensor([[0.0, 1.0]])}]
     for pictures in (3, 5):
         z = _batch(rng, pictures, "DDDRRO" + "".join(rng.choice(list("DR"), size=2)))
         z[int(rng.integers(pictures)), :2] = 0.0  # at rest on one picture, off on the others
@@ -212,7 +216,7 @@ _DEAD_SHARE = Exercise(
             "entries",
             lambda pre_activations: _share(pre_activations <= 0),
             "That is the share of entries that are off. In a healthy layer it is one half: being "
-            "off for a single picture is no illness.",
+            "off for a single picture is not an illness.",
         ),
         Misconception(
             "pictures",

@@ -245,7 +245,7 @@ _ORTHOGONAL_LIKE = Exercise(
         Misconception(
             "signs as they come",
             _by_columns(lambda values: np.linalg.qr(values)[0]),
-            "Orthonormal, but some directions are turned round, since the library's factorisation "
+            "Orthonormal, but some directions are reversed, since the library's factorisation "
             "may pick either sign. Which of its two factors tells where?",
         ),
         Misconception(

@@ -44,7 +44,9 @@ def _softplus(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _samples(rng: np.random.Generator, norm: str) -> list[dict[str, object]]:
-    cases = [{"slopes": _rounded([0.5, 0.25]), "outputs": _rounded([1.0, 0.5]), "norm": norm}]
+    cases: list[dict[str, object]] = [
+        {"slopes": _rounded([0.5, 0.25]), "outputs": _rounded([1.0, 0.5]), "norm": norm}
+    ]
     for activation, count in ((_relu, 4), (_sigmoid, 6), (_softplus, 8), (_sigmoid, 20)):
         z = rng.normal(size=count)
         z[:2] = np.sort(np.abs(z[:2])) * [-1, 1]  # both sides of 0
@@ -131,7 +133,7 @@ _LAYER_FACTOR = Exercise(
 
 
 def _one_batch(rng: np.random.Generator) -> list[dict[str, object]]:
-    cases = [{"batches": [_rounded([[1.0], [5.0]])], "momentum": 0.1}]
+    cases: list[dict[str, object]] = [{"batches": [_rounded([[1.0], [5.0]])], "momentum": 0.1}]
     for batch, width in ((3, 1), (4, 2), (6, 3)):
         momentum = float(rng.choice([0.05, 0.1, 0.2]))
         cases.append({"batches": [_rounded(_features(rng, batch, width))], "momentum": momentum})
@@ -139,7 +141,7 @@ def _one_batch(rng: np.random.Generator) -> list[dict[str, object]]:
 
 
 def _several_batches(rng: np.random.Generator) -> list[dict[str, object]]:
-    cases = []
+    cases: list[dict[str, object]] = []
     for count, batch, width in ((2, 2, 1), (3, 4, 2), (5, 8, 4), (12, 3, 2)):
         batches = [_rounded(_features(rng, batch, width)) for _ in range(count)]
         cases.append({"batches": batches, "momentum": float(rng.choice([0.05, 0.1, 0.2]))})
@@ -205,7 +207,7 @@ _RUNNING_VARIANCE = Exercise(
 
 
 def _one_feature(rng: np.random.Generator) -> list[dict[str, object]]:
-    cases = [
+    cases: list[dict[str, object]] = [
         {
             "x": _rounded([[1.0], [3.0]]),
             "upstream": _rounded([[1.0], [2.0]]),

@@ -5,6 +5,7 @@ Shapes: B batch, N width, L blocks.
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
@@ -28,7 +29,7 @@ def _normal(rng: np.random.Generator, *shape: int) -> Tensor:
 
 def _cases(order: str) -> Callable[[np.random.Generator], list[dict[str, object]]]:
     def draw(rng: np.random.Generator) -> list[dict[str, object]]:
-        cases = []
+        cases: list[dict[str, object]] = []
         for batch, width in ((1, 1), (1, 2), (2, 3), (4, 5)):
             weight, x = _normal(rng, width, width), _normal(rng, batch, width)
             back = _normal(rng, batch, width)
@@ -62,19 +63,15 @@ def _gradient(
         slope_from: Whose pre-activation decides the slope, likewise.
         transposed: Whether to use the weight the wrong way round.
     """
-    w, x, back = (part.to(torch.float64).numpy() for part in (weight, x, back))
+    w, values, arriving = (part.to(torch.float64).numpy() for part in (weight, x, back))
     slope_on, slope_from = slope_on or order, slope_from or order
-    z = x @ w.T + (x if slope_from == "post-add" else 0.0)
-    gated = back if slope_on == "none" else back * (z > 0)
-    past = gated if slope_on == "post-add" else back
+    z = values @ w.T + (values if slope_from == "post-add" else 0.0)
+    gated = arriving if slope_on == "none" else arriving * (z > 0)
+    past = gated if slope_on == "post-add" else arriving
     return skip * past + gated @ (w.T if transposed else w)
 
 
 _OTHER = {"pre-add": "post-add", "post-add": "pre-add"}
-
-
-def _changed(**changes: object) -> Callable[..., np.ndarray]:
-    return lambda weight, x, back, order: _gradient(weight, x, back, order, **changes)
 
 
 _BLOCK_GRADIENT = Exercise(
@@ -86,29 +83,29 @@ _BLOCK_GRADIENT = Exercise(
         Part("activation before the sum", 2, _cases("pre-add")),
         Part("activation after the sum", 2, _cases("post-add")),
     ),
-    reference=_changed(),
+    reference=_gradient,
     misconceptions=(
         Misconception(
             "skip left out",
-            _changed(skip=0.0),
+            partial(_gradient, skip=0.0),
             "That is what comes back through the branch. The input also reached the output past "
             "the branch: what does that way hand back?",
         ),
         Misconception(
             "slope on both ways",
-            _changed(slope_on="post-add"),
+            partial(_gradient, slope_on="post-add"),
             "Right where the activation stands after the sum. Where it stands inside the branch, "
             "which of the two ways meets it?",
         ),
         Misconception(
             "slope on the branch alone",
-            _changed(slope_on="pre-add"),
+            partial(_gradient, slope_on="pre-add"),
             "Right where the activation stands inside the branch. Where it stands after the sum, "
             "both ways have to pass it.",
         ),
         Misconception(
             "slope left out",
-            _changed(slope_on="none"),
+            partial(_gradient, slope_on="none"),
             "The weights and the skip are there, the activation is not: some entries of the "
             "gradient never get back through it.",
         ),
@@ -122,7 +119,7 @@ _BLOCK_GRADIENT = Exercise(
         ),
         Misconception(
             "weight transposed",
-            _changed(transposed=True),
+            partial(_gradient, transposed=True),
             "The weight is used the way the forward pass uses it. With samples in rows, going back "
             "takes it the other way round.",
         ),
@@ -143,7 +140,7 @@ def _one_block(rng: np.random.Generator) -> list[dict[str, object]]:
 
 
 def _stacks(rng: np.random.Generator) -> list[dict[str, object]]:
-    cases = [{"blocks": 20, "rho": 1.0, "growth": 2.0}]
+    cases: list[dict[str, object]] = [{"blocks": 20, "rho": 1.0, "growth": 2.0}]
     for least, most in ((2, 5), (6, 20), (21, 60), (200, 900)):
         blocks = int(rng.integers(least, most))
         rho, growth = _two_digits(rng, 0.2, 3.0), _two_digits(rng, 1.2, 9.0)
@@ -207,7 +204,11 @@ _BRANCH_SCALE = Exercise(
 
 
 def _equal_blocks(rng: np.random.Generator) -> list[dict[str, object]]:
-    cases = [{"rhos": [1.0]}, {"rhos": [_two_digits(rng, 0.1, 0.8)]}, {"rhos": [1.0, 1.0]}]
+    cases: list[dict[str, object]] = [
+        {"rhos": [1.0]},
+        {"rhos": [_two_digits(rng, 0.1, 0.8)]},
+        {"rhos": [1.0, 1.0]},
+    ]
     for least, most in ((2, 4), (4, 7)):
         cases.append({"rhos": [_two_digits(rng, 0.1, 0.8)] * int(rng.integers(least, most))})
     cases.append({"rhos": [_two_digits(rng, 1.3, 3.0)] * 3})
@@ -215,10 +216,10 @@ def _equal_blocks(rng: np.random.Generator) -> list[dict[str, object]]:
 
 
 def _unequal_blocks(rng: np.random.Generator) -> list[dict[str, object]]:
-    cases = [{"rhos": [0.5, 1.0]}]
+    cases: list[dict[str, object]] = [{"rhos": [0.5, 1.0]}]
     for blocks in (2, 4, int(rng.integers(8, 20))):
         cases.append({"rhos": [_two_digits(rng, 0.1, 0.9) for _ in range(blocks)]})
-    # A pre-norm network: the stream grows by one a block, so its branches count for less and less.
+    # A pre-norm network: the stream grows by one per block, so branches count for less and less.
     cases.append({"rhos": [round(1 / (1 + block), 3) for block in range(int(rng.integers(4, 9)))]})
     return cases
 
