@@ -19,23 +19,25 @@ from torch.nn import functional
 from helpers import exercises
 from helpers.exercises.specification import (
     Answer,
-    Drill,
     Exercise,
     Misconception,
+    ModelProbe,
     Part,
     Question,
-    Sheet,
+    Rubric,
     call,
     difference,
-    drilled,
     judge,
     mark,
+    probe_model,
 )
 from helpers.plain import Other, decoded, encoded
 
 ALL = list(exercises.ALL.values())
 SEEDS = range(8)
-SLIPS = [(exercise, slip) for exercise in ALL for slip in exercise.misconceptions]
+MISCONCEPTIONS = [
+    (exercise, misconception) for exercise in ALL for misconception in exercise.misconceptions
+]
 
 
 def name_of(value):
@@ -222,14 +224,14 @@ def test_adam_first_update_is_what_adam_does():
 # Wrong answers
 
 
-@pytest.mark.parametrize(("exercise", "slip"), SLIPS, ids=name_of)
-def test_a_misconception_earns_exactly_its_own_hint(exercise, slip):
+@pytest.mark.parametrize(("exercise", "misconception"), MISCONCEPTIONS, ids=name_of)
+def test_a_misconception_earns_exactly_its_own_hint(exercise, misconception):
     for seed in SEEDS:
-        verdict = judge(exercise, slip.answer, seed)
+        verdict = judge(exercise, misconception.answer, seed)
         assert verdict.status == "wrong"
-        assert verdict.misconception == slip.name
+        assert verdict.misconception == misconception.name
         assert verdict.points < verdict.of
-        assert verdict.message.endswith(f" of {verdict.of} points). {slip.hint}")
+        assert verdict.message.endswith(f" of {verdict.of} points). {misconception.hint}")
         assert ": not yet (" in verdict.message
 
 
@@ -238,26 +240,28 @@ BEYOND_FLOAT32 = {"safe_norm", "norm_per_layer"}
 
 
 @pytest.mark.parametrize(
-    ("exercise", "slip"),
-    [pair for pair in SLIPS if pair[0].name not in BEYOND_FLOAT32],
+    ("exercise", "misconception"),
+    [pair for pair in MISCONCEPTIONS if pair[0].name not in BEYOND_FLOAT32],
     ids=name_of,
 )
-def test_a_misconception_in_float32_is_recognised_too(exercise, slip):
+def test_a_misconception_in_float32_is_recognised_too(exercise, misconception):
     def answer(*arguments):
         to_float32 = partial(torch.as_tensor, dtype=torch.float32)
-        wrong = slip.answer(*arguments)
+        wrong = misconception.answer(*arguments)
         return wrong if wrong is None else everywhere(to_float32, wrong)
 
-    assert judge(exercise, answer).misconception == slip.name
+    assert judge(exercise, answer).misconception == misconception.name
 
 
 @pytest.mark.parametrize("exercise", ALL, ids=name_of)
 def test_hints_do_not_give_the_answer_away(exercise):
-    for slip in exercise.misconceptions:
-        assert not re.search(r"[=*/^@+\[\]]|\breturn\b|\w\(|torch\.|math\.|np\.", slip.hint)
-        assert 40 < len(slip.hint) < 200
-        assert slip.hint[0].isupper()
-        assert slip.hint[-1] in ".?"
+    for misconception in exercise.misconceptions:
+        assert not re.search(
+            r"[=*/^@+\[\]]|\breturn\b|\w\(|torch\.|math\.|np\.", misconception.hint
+        )
+        assert 40 < len(misconception.hint) < 200
+        assert misconception.hint[0].isupper()
+        assert misconception.hint[-1] in ".?"
 
 
 WRONG = {
@@ -575,29 +579,34 @@ def test_a_specification_is_plain_and_whole(exercise):
         assert list(question.arguments) == names
         assert all(plain(value) for value in question.arguments.values())
         assert plain(question.expected)
-        assert all(plain(value) for value in question.slips.values())
+        assert all(plain(value) for value in question.wrong_answers.values())
     assert list(dict.fromkeys(question.part for question in asked)) == [
         part.name for part in exercise.parts
     ]
     assert len(signature(exercise.reference).parameters) == len(names)
 
 
-@pytest.mark.parametrize(("exercise", "slip"), SLIPS, ids=name_of)
-def test_every_misconception_differs_from_the_reference_and_the_others(exercise, slip):
+@pytest.mark.parametrize(("exercise", "misconception"), MISCONCEPTIONS, ids=name_of)
+def test_every_misconception_differs_from_the_reference_and_the_others(exercise, misconception):
     for seed in SEEDS:
         asked = questions(exercise, seed)
         assert any(
-            difference(one.slips[slip.name], one.expected, exercise.rtol, exercise.atol)
+            difference(
+                one.wrong_answers[misconception.name], one.expected, exercise.rtol, exercise.atol
+            )
             for one in asked
-            if slip.name in one.slips
+            if misconception.name in one.wrong_answers
         )
         for other in exercise.misconceptions:
-            assert other is slip or any(
+            assert other is misconception or any(
                 difference(
-                    one.slips[slip.name], one.slips[other.name], exercise.rtol, exercise.atol
+                    one.wrong_answers[misconception.name],
+                    one.wrong_answers[other.name],
+                    exercise.rtol,
+                    exercise.atol,
                 )
                 for one in asked
-                if {slip.name, other.name} <= one.slips.keys()
+                if {misconception.name, other.name} <= one.wrong_answers.keys()
             )
 
 
@@ -619,32 +628,32 @@ def test_the_calibration_exercise_keeps_its_name_and_points():
 
 
 @pytest.mark.parametrize("exercise", ALL, ids=name_of)
-def test_a_sheet_holds_what_marking_needs_and_nothing_that_runs(exercise):
-    sheet = exercise.sheet
-    assert (sheet.name, sheet.number, sheet.title) == (
+def test_a_rubric_holds_what_marking_needs_and_nothing_that_runs(exercise):
+    rubric = exercise.rubric
+    assert (rubric.name, rubric.number, rubric.title) == (
         exercise.name,
         exercise.number,
         exercise.title,
     )
-    assert sheet.points == sum(part.points for part in exercise.parts)
-    assert list(sheet.hints) == [slip.name for slip in exercise.misconceptions]
-    assert Sheet(**decoded(encoded(vars(sheet)))) == sheet
-    assert "Other" not in repr(decoded(encoded(vars(sheet))))
+    assert rubric.points == sum(part.points for part in exercise.parts)
+    assert list(rubric.hints) == [misconception.name for misconception in exercise.misconceptions]
+    assert Rubric(**decoded(encoded(vars(rubric)))) == rubric
+    assert "Other" not in repr(decoded(encoded(vars(rubric))))
 
 
-def test_marking_needs_the_sheet_only():
+def test_marking_needs_the_rubric_only():
     exercise = exercises.ALL["sigmoid_chain_grad"]
     asked = questions(exercise)
-    sheet = exercise.sheet
+    rubric = exercise.rubric
     right = [Answer(question.expected) for question in asked]
-    assert mark(sheet, asked, right).status == "correct"
-    slip = exercise.misconceptions[1]
-    wrong = [Answer(question.slips[slip.name]) for question in asked]
-    assert mark(sheet, asked, wrong).misconception == slip.name
+    assert mark(rubric, asked, right).status == "correct"
+    misconception = exercise.misconceptions[1]
+    wrong = [Answer(question.wrong_answers[misconception.name]) for question in asked]
+    assert mark(rubric, asked, wrong).misconception == misconception.name
     silent = [*right[:-1], Answer(failure="ran out of time")]
-    assert mark(sheet, asked, silent).message.endswith("depth=6) ran out of time.")
+    assert mark(rubric, asked, silent).message.endswith("depth=6) ran out of time.")
     with pytest.raises(ValueError, match="11 questions need as many answers, got 10"):
-        mark(sheet, asked, right[:-1])
+        mark(rubric, asked, right[:-1])
 
 
 def test_a_verdict_is_a_record():
@@ -676,7 +685,7 @@ def test_the_best_of_several_explanations_is_given():
     def cases(rng):
         return [{"x": 1}, {"x": 2}]
 
-    def slip(name, *answers):
+    def misconception(name, *answers):
         return Misconception(name, lambda x: answers[x - 1], f"{name} hint.")
 
     exercise = Exercise(
@@ -686,7 +695,11 @@ def test_the_best_of_several_explanations_is_given():
         signature="double(x)",
         parts=(Part("all", 1, cases),),
         reference=lambda x: 2 * x,
-        misconceptions=(slip("far", 7, 5), slip("near", 2, 5), slip("partly", None, 6)),
+        misconceptions=(
+            misconception("far", 7, 5),
+            misconception("near", 2, 5),
+            misconception("partly", None, 6),
+        ),
     )
     assert judge(exercise, lambda x: [2, 5][x - 1]).misconception == "near"
     assert judge(exercise, lambda x: [7, 5][x - 1]).misconception == "far"
@@ -852,8 +865,8 @@ ODD = {
 
 def marked_either_way(exercise, asked, answers, hidden):
     sent = [answer._replace(value=decoded(encoded(answer.value))) for answer in answers]
-    verdict = mark(exercise.sheet, asked, answers, hidden=hidden)
-    assert mark(exercise.sheet, asked, sent, hidden=hidden) == verdict
+    verdict = mark(exercise.rubric, asked, answers, hidden=hidden)
+    assert mark(exercise.rubric, asked, sent, hidden=hidden) == verdict
     return verdict
 
 
@@ -876,11 +889,14 @@ def test_a_right_answer_is_marked_alike_when_it_was_sent(name, function):
     assert marked_either_way(exercise, asked, answers, hidden=False).status == "correct"
 
 
-@pytest.mark.parametrize(("exercise", "slip"), SLIPS, ids=name_of)
-def test_a_misconception_is_marked_alike_when_it_was_sent(exercise, slip):
+@pytest.mark.parametrize(("exercise", "misconception"), MISCONCEPTIONS, ids=name_of)
+def test_a_misconception_is_marked_alike_when_it_was_sent(exercise, misconception):
     asked = questions(exercise)
-    answers = [Answer(slip.answer(*one.arguments.values())) for one in asked]
-    assert marked_either_way(exercise, asked, answers, hidden=False).misconception == slip.name
+    answers = [Answer(misconception.answer(*one.arguments.values())) for one in asked]
+    assert (
+        marked_either_way(exercise, asked, answers, hidden=False).misconception
+        == misconception.name
+    )
 
 
 # A message that keeps the numbers to itself
@@ -892,7 +908,7 @@ def hidden_verdict(exercise, function, seed):
         call(function, list(one.arguments.values()), first=not index)
         for index, one in enumerate(asked)
     ]
-    return mark(exercise.sheet, asked, answers, hidden=True)
+    return mark(exercise.rubric, asked, answers, hidden=True)
 
 
 def numbers_in(text):
@@ -908,20 +924,20 @@ def told(exercise, verdict):
     words = verdict.message[len(start) :]
     for part in exercise.parts:
         words = words.replace(f"Part {part.name!r}: ", "")
-    for hint in exercise.sheet.hints.values():
+    for hint in exercise.rubric.hints.values():
         words = words.replace(hint, "")
     return words
 
 
-@pytest.mark.parametrize(("exercise", "slip"), SLIPS, ids=name_of)
-def test_a_hidden_misconception_earns_its_hint_and_no_number(exercise, slip):
+@pytest.mark.parametrize(("exercise", "misconception"), MISCONCEPTIONS, ids=name_of)
+def test_a_hidden_misconception_earns_its_hint_and_no_number(exercise, misconception):
     for seed in SEEDS:
-        verdict = hidden_verdict(exercise, slip.answer, seed)
-        assert verdict.misconception == slip.name
-        assert verdict.message.endswith(slip.hint)
+        verdict = hidden_verdict(exercise, misconception.answer, seed)
+        assert verdict.misconception == misconception.name
+        assert verdict.message.endswith(misconception.hint)
         assert re.search(r" points\)\. Part '.+': \w+\(.+\) (returned|raised) ", verdict.message)
         assert not numbers_in(told(exercise, verdict))
-        open_verdict = judge(exercise, slip.answer, seed)
+        open_verdict = judge(exercise, misconception.answer, seed)
         assert (verdict.parts, verdict.status) == (open_verdict.parts, open_verdict.status)
 
 
@@ -971,9 +987,9 @@ VALUES = st.recursive(
 
 @given(arguments=st.dictionaries(st.sampled_from("abc"), VALUES), answer=VALUES, expected=VALUES)
 def test_a_hidden_message_holds_no_number_whatever_is_compared(arguments, answer, expected):
-    sheet = Sheet("f", "9.9", "Any", "f(a)", (("all", 1),), {"slip": "The hint."})
-    asked = [Question("all", arguments, expected, {"slip": answer})]
-    verdict = mark(sheet, asked, [Answer(answer)], hidden=True)
+    rubric = Rubric("f", "9.9", "Any", "f(a)", (("all", 1),), {"misconception": "The hint."})
+    asked = [Question("all", arguments, expected, {"misconception": answer})]
+    verdict = mark(rubric, asked, [Answer(answer)], hidden=True)
     assert not numbers_in(verdict.message.removeprefix("Exercise 9.9")), verdict.message
 
 
@@ -1012,9 +1028,11 @@ def test_a_hidden_message_says_of_what_kind_things_were():
 
 
 def test_a_hidden_message_says_of_what_kind_every_argument_was():
-    sheet = Sheet("f", "9.9", "Any", "f(a)", (("all", 1),), {})
+    rubric = Rubric("f", "9.9", "Any", "f(a)", (("all", 1),), {})
     arguments = {"a": True, "b": {"c": 1}, "d": "seed 7", "e": "batch", "f": 7, "g": 0.5, "h": None}
-    message = mark(sheet, [Question("all", arguments, 1.0, {})], [Answer(2.0)], hidden=True).message
+    message = mark(
+        rubric, [Question("all", arguments, 1.0, {})], [Answer(2.0)], hidden=True
+    ).message
     assert message.endswith(
         "f(a=True or False, b=a dict, d=a text, e='batch', f=an integer, g=a number, h=None) "
         "returned a number other than expected."
@@ -1025,9 +1043,9 @@ def test_hidden_changes_only_the_message():
     exercise = exercises.ALL["sigmoid_chain_grad"]
     asked = questions(exercise)
     right = [Answer(question.expected) for question in asked]
-    assert mark(exercise.sheet, asked, right, hidden=True) == mark(exercise.sheet, asked, right)
+    assert mark(exercise.rubric, asked, right, hidden=True) == mark(exercise.rubric, asked, right)
     stub = [Answer(attempted=False)]
-    assert mark(exercise.sheet, asked, stub, hidden=True) == mark(exercise.sheet, asked, stub)
+    assert mark(exercise.rubric, asked, stub, hidden=True) == mark(exercise.rubric, asked, stub)
 
 
 # An answer that is a model
@@ -1059,12 +1077,12 @@ class ByHand(nn.Module):
         return x + (e - 1) / (e + 1)
 
 
-def residual_drill(rng, module):
+def residual_probe(rng, module):
     def normal(*shape):
         return torch.from_numpy(rng.normal(size=shape).astype(np.float32))
 
     width = module.linear.in_features
-    return Drill(
+    return ModelProbe(
         weights=[normal(*one.shape) for one in module.parameters()],
         inputs=normal(4, width),
         direction=normal(4, width),
@@ -1089,16 +1107,17 @@ RESIDUAL = Exercise(
         Misconception("too wide", lambda width: Residual(width + 1), "Mind the width."),
     ),
     atol=1e-5,
-    drill=residual_drill,
+    model_probe=residual_probe,
 )
 
 
-def drilled_message(function, hidden=False):
+def model_message(function, hidden=False):
     asked = questions(RESIDUAL)
     answers = [
-        call(function, list(one.arguments.values()), first=False, drill=one.drill) for one in asked
+        call(function, list(one.arguments.values()), first=False, model_probe=one.model_probe)
+        for one in asked
     ]
-    return mark(RESIDUAL.sheet, asked, answers, hidden=hidden).message.split("points). ")[-1]
+    return mark(RESIDUAL.rubric, asked, answers, hidden=hidden).message.split("points). ")[-1]
 
 
 @pytest.mark.parametrize("answer", [Residual, ByHand, lambda width: Residual(width).double()])
@@ -1107,14 +1126,17 @@ def test_a_right_model_is_correct_whatever_its_style(answer):
         assert judge(RESIDUAL, answer, seed).status == "correct"
     question = questions(RESIDUAL)[-1]
     with torch.no_grad():  # as a learner may have left it
-        found = drilled(answer(question.arguments["width"]), question.drill)
+        found = probe_model(answer(question.arguments["width"]), question.model_probe)
     assert not difference(found["input gradient"], question.expected["input gradient"], atol=1e-5)
 
 
-def test_the_gradients_of_a_drill_are_the_derivatives():
+def test_the_gradients_of_a_model_probe_are_the_derivatives():
     question = questions(RESIDUAL)[-1]
-    weight, bias = (one.double().numpy() for one in question.drill.weights)
-    x, direction = question.drill.inputs.double().numpy(), question.drill.direction.double().numpy()
+    weight, bias = (one.double().numpy() for one in question.model_probe.weights)
+    x, direction = (
+        question.model_probe.inputs.double().numpy(),
+        question.model_probe.direction.double().numpy(),
+    )
     h = np.tanh(x @ weight.T + bias)
     back = direction * (1 - h**2)
     found = question.expected
@@ -1132,7 +1154,7 @@ def test_a_detached_skip_is_told_although_its_outputs_are_right():
     verdict = judge(RESIDUAL, detached)
     assert (verdict.status, verdict.points, verdict.misconception) == ("wrong", 0, None)
     assert "residual(width=1) returned a model whose input gradient is tensor([[" in verdict.message
-    assert drilled_message(detached, hidden=True) == (
+    assert model_message(detached, hidden=True) == (
         "Part 'one unit': residual(width=an integer) returned a model whose input gradient is "
         "a tensor of shape (4, 1) with other numbers than expected."
     )
@@ -1154,9 +1176,9 @@ def frozen(width):
     ],
 )
 def test_a_wrong_model_is_told(answer, words):
-    assert words in drilled_message(answer)
+    assert words in model_message(answer)
     assert judge(RESIDUAL, answer).points == 0
-    assert not numbers_in(drilled_message(answer, hidden=True))
+    assert not numbers_in(model_message(answer, hidden=True))
 
 
 class Pair(nn.Linear):
@@ -1174,13 +1196,13 @@ class Cut(nn.Linear):
 
 
 def test_a_model_that_cannot_be_differentiated_is_told():
-    assert "outputs are a tuple of 2; expected a tensor of shape (4, 1)." in drilled_message(
+    assert "outputs are a tuple of 2; expected a tensor of shape (4, 1)." in model_message(
         lambda width: Pair(width, width)
     )
-    drill = questions(RESIDUAL)[-1].drill
-    found = drilled(Cut(*drill.weights[0].shape), drill)
+    probe = questions(RESIDUAL)[-1].model_probe
+    found = probe_model(Cut(*probe.weights[0].shape), probe)
     assert not any(one.any() for one in [found["input gradient"], *found["parameter gradients"]])
-    assert drilled_message(lambda width: nn.Module()).startswith("Smallest")
+    assert model_message(lambda width: nn.Module()).startswith("Smallest")
 
 
 @pytest.mark.parametrize(
@@ -1194,8 +1216,8 @@ def test_a_model_that_cannot_be_differentiated_is_told():
     ],
 )
 def test_an_answer_that_is_no_model_is_told(answer, words):
-    assert words in drilled_message(answer)
-    assert words in drilled_message(answer, hidden=True)
+    assert words in model_message(answer)
+    assert words in model_message(answer, hidden=True)
 
 
 @pytest.mark.parametrize(
@@ -1208,17 +1230,17 @@ def test_an_answer_that_is_no_model_is_told(answer, words):
         {"parameter shapes": [[1, 1], [1]], "outputs": {"a": 1}},
     ],
 )
-def test_a_forged_drill_earns_nothing(forged):
+def test_a_forged_model_earns_nothing(forged):
     asked = questions(RESIDUAL)
-    assert mark(RESIDUAL.sheet, asked, [Answer(forged)] * len(asked)).points == 0
+    assert mark(RESIDUAL.rubric, asked, [Answer(forged)] * len(asked)).points == 0
 
 
-@pytest.mark.parametrize("slip", RESIDUAL.misconceptions, ids=name_of)
-def test_a_model_earns_the_hint_of_its_misconception(slip):
+@pytest.mark.parametrize("misconception", RESIDUAL.misconceptions, ids=name_of)
+def test_a_model_earns_the_hint_of_its_misconception(misconception):
     for seed in SEEDS:
-        verdict = judge(RESIDUAL, slip.answer, seed)
-        assert verdict.misconception == slip.name
-        assert verdict.message.endswith(slip.hint)
+        verdict = judge(RESIDUAL, misconception.answer, seed)
+        assert verdict.misconception == misconception.name
+        assert verdict.message.endswith(misconception.hint)
 
 
 def test_a_stub_of_a_model_is_not_attempted():
@@ -1303,22 +1325,22 @@ def test_a_wrong_initialiser_is_wrong_on_every_shape(answer):
     for seed in range(20):
         asked = questions(HE, seed)
         answers = [Answer(answer(*one.arguments.values())) for one in asked]
-        assert mark(HE.sheet, asked, answers).points == 0
-        message = mark(HE.sheet, asked, answers, hidden=True).message
+        assert mark(HE.rubric, asked, answers).points == 0
+        message = mark(HE.rubric, asked, answers, hidden=True).message
         assert not re.search(r"\d\.\d", message.split(": ", 1)[1])
 
 
-@pytest.mark.parametrize("slip", HE.misconceptions, ids=name_of)
-def test_an_initialiser_earns_the_hint_of_its_misconception(slip):
+@pytest.mark.parametrize("misconception", HE.misconceptions, ids=name_of)
+def test_an_initialiser_earns_the_hint_of_its_misconception(misconception):
     def drawn_anew(out, into):
-        if slip.name == "uniform":
+        if misconception.name == "uniform":
             return (torch.rand(out, into) * 2 - 1) * (6 / into) ** 0.5
-        return torch.randn(out, into) * into**-0.5 * (slip.name != "all zero")
+        return torch.randn(out, into) * into**-0.5 * (misconception.name != "all zero")
 
     for seed in range(20):
-        for answer in (slip.answer, drawn_anew):
+        for answer in (misconception.answer, drawn_anew):
             verdict = judge(HE, answer, seed)
-            assert (verdict.misconception, verdict.points) == (slip.name, 0)
+            assert (verdict.misconception, verdict.points) == (misconception.name, 0)
 
 
 def test_orthogonal_rows_are_told_from_independent_ones():
@@ -1397,9 +1419,9 @@ def test_predictions_need_not_all_be_right(answer):
         assert judge(PREDICT, answer, seed).status == "correct"
 
 
-@pytest.mark.parametrize("slip", PREDICT.misconceptions, ids=name_of)
-def test_predictions_earn_the_hint_of_their_misconception(slip):
-    assert judge(PREDICT, slip.answer).misconception == slip.name
+@pytest.mark.parametrize("misconception", PREDICT.misconceptions, ids=name_of)
+def test_predictions_earn_the_hint_of_their_misconception(misconception):
+    assert judge(PREDICT, misconception.answer).misconception == misconception.name
 
 
 def test_too_few_right_predictions_are_told():
@@ -1413,6 +1435,6 @@ def test_too_few_right_predictions_are_told():
     assert "bool tensor" in difference(expected > 0, expected, 0.1, compare="predictions")
     asked = questions(PREDICT)
     coin = Answer(torch.arange(200) % 2)
-    message = mark(PREDICT.sheet, asked, [coin], hidden=True).message
+    message = mark(PREDICT.rubric, asked, [coin], hidden=True).message
     assert message.endswith("a tensor of shape (200,) of which fewer than 90 % are right.")
     assert "labels=a tensor of shape (400,)" in message

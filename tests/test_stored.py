@@ -20,7 +20,9 @@ from helpers.exercises.specification import Part
 
 HELPERS = Path(helpers.__file__).parent
 EVERY = [*course.ALL, course.RESIDUAL, course.HE, course.PREDICT]
-SLIPS = [(exercise, slip) for exercise in EVERY for slip in exercise.misconceptions]
+MISCONCEPTIONS = [
+    (exercise, misconception) for exercise in EVERY for misconception in exercise.misconceptions
+]
 
 
 @pytest.fixture(scope="module")
@@ -35,25 +37,25 @@ def kept(tmp_path_factory):
 def test_what_is_read_is_what_was_written(kept, exercise):
     read = kept[exercise.name]
     assert read.name == exercise.name
-    assert read.sheet == exercise.sheet
+    assert read.rubric == exercise.rubric
     asked, expected = course.questions(read), course.questions(exercise)
     assert len(asked) == len(expected)
     for one, other in zip(asked, expected, strict=True):
         assert plain.encoded(list(one[:4])) == plain.encoded(list(other[:4]))
-        assert (one.drill is None) == (other.drill is None)
-        if one.drill:
-            assert plain.encoded(vars(one.drill)) == plain.encoded(vars(other.drill))
+        assert (one.model_probe is None) == (other.model_probe is None)
+        if one.model_probe:
+            assert plain.encoded(vars(one.model_probe)) == plain.encoded(vars(other.model_probe))
 
 
 def test_the_order_is_kept(kept):
     assert list(kept) == [exercise.name for exercise in EVERY]
 
 
-@pytest.mark.parametrize(("exercise", "slip"), SLIPS, ids=course.name_of)
-def test_a_stored_exercise_recognises_the_misconceptions(kept, exercise, slip):
-    verdict = specification.judge(kept[exercise.name], slip.answer)
-    assert verdict == specification.judge(exercise, slip.answer)
-    assert verdict.misconception == slip.name
+@pytest.mark.parametrize(("exercise", "misconception"), MISCONCEPTIONS, ids=course.name_of)
+def test_a_stored_exercise_recognises_the_misconceptions(kept, exercise, misconception):
+    verdict = specification.judge(kept[exercise.name], misconception.answer)
+    assert verdict == specification.judge(exercise, misconception.answer)
+    assert verdict.misconception == misconception.name
 
 
 @pytest.mark.parametrize(("name", "function"), course.SOLUTIONS)
@@ -100,7 +102,7 @@ def test_a_damaged_file_is_told(tmp_path):
     path = tmp_path / "stored.bin"
     stored.write([exercises.ALL["safe_norm"]], path)
     whole = path.read_bytes()
-    frame = np.frombuffer(plain.encoded({"seed": 0, "sheet": {"name": "f"}}), dtype=np.uint8)
+    frame = np.frombuffer(plain.encoded({"seed": 0, "rubric": {"name": "f"}}), dtype=np.uint8)
     others = [
         plain.encoded(value) for value in ([1], {"f": 1.0}, {"f": np.ones(3)}, {"f": frame}, "f")
     ]
@@ -178,7 +180,9 @@ def test_a_released_course_says_what_the_full_course_says(tmp_path):
     stored.write(exercises.ALL.values(), released / "helpers" / "exercises" / "stored.bin")
 
     answered = [(name, function) for name, function in course.SOLUTIONS]
-    answered += [(exercise.name, slip.answer) for exercise, slip in course.SLIPS]
+    answered += [
+        (exercise.name, misconception.answer) for exercise, misconception in course.MISCONCEPTIONS
+    ]
     answered += [
         (exercise.name, course.returning(exercise, change))
         for exercise in course.ALL
@@ -205,7 +209,7 @@ def test_a_released_course_says_what_the_full_course_says(tmp_path):
         "did you mean safe_norm",
     ):
         assert words in text
-    assert all(slip.hint in text for _, slip in course.SLIPS)
+    assert all(misconception.hint in text for _, misconception in course.MISCONCEPTIONS)
 
 
 def test_a_course_without_exercises_does_not_start(tmp_path):

@@ -5,12 +5,12 @@ Judging takes three steps that a grader can run in different processes:
 1. :meth:`Exercise.questions` draws inputs from a generator and works out the
    right answer to each, and the answer that each misconception would give.
 2. The learner's function is called on the arguments: one :class:`Answer` each.
-3. :func:`mark` compares. It needs the sheet, questions and answers, no reference
+3. :func:`mark` compares. It needs the rubric, questions and answers, no reference
    and no learner's code, so a released course can keep stored questions only.
 
 Everything in a question and in an answer is plain: numbers, strings, lists,
 dicts, numpy arrays and torch tensors. An answer that is a model is put through
-a :class:`Drill`, which leaves plain data too.
+a :class:`ModelProbe`, which leaves plain data too.
 """
 
 import math
@@ -74,7 +74,7 @@ class Misconception:
 
 
 @dataclass(frozen=True)
-class Drill:
+class ModelProbe:
     """What to do with a model that was returned, to see what it computes.
 
     Attributes:
@@ -97,16 +97,16 @@ class Question(NamedTuple):
         part: The name of the part it belongs to.
         arguments: The arguments by name, in order.
         expected: The right answer.
-        slips: For each misconception that applies, the answer it gives.
-        drill: For a model what to do with it; then the answers are what
-            :func:`drilled` says of it.
+        wrong_answers: For each misconception that applies, the answer it gives.
+        model_probe: For a model what to do with it; then the answers are what
+            :func:`probe_model` says of it.
     """
 
     part: str
     arguments: dict[str, object]
     expected: object
-    slips: dict[str, object]
-    drill: Drill | None = None
+    wrong_answers: dict[str, object]
+    model_probe: ModelProbe | None = None
 
 
 class Answer(NamedTuple):
@@ -124,7 +124,7 @@ class Answer(NamedTuple):
     attempted: bool = True
 
 
-class PartResult(NamedTuple):
+class PartMark(NamedTuple):
     """The points earned in one part, out of how many."""
 
     name: str
@@ -152,7 +152,7 @@ class Verdict:
     status: Literal["not attempted", "correct", "wrong", "error"]
     points: int
     of: int
-    parts: tuple[PartResult, ...]
+    parts: tuple[PartMark, ...]
     misconception: str | None
     message: str
     why: str = ""
@@ -163,7 +163,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Sheet:
+class Rubric:
     """What marking needs to know of an exercise; nothing in it runs.
 
     Attributes:
@@ -197,11 +197,11 @@ class Sheet:
         return sum(points for _, points in self.parts)
 
 
-class Asked(Protocol):
+class Judgeable(Protocol):
     """What judging needs: an :class:`Exercise`, or one that was stored."""
 
     @property
-    def sheet(self) -> Sheet:
+    def rubric(self) -> Rubric:
         """What marking needs to know."""
 
     def questions(self, rng: np.random.Generator) -> tuple[Question, ...]:
@@ -220,11 +220,11 @@ class Exercise:
         parts: What is asked for, simplest first.
         reference: The right answer, called like the learner's function.
         misconceptions: At least three typical wrong answers.
-        rtol: As in the :class:`Sheet`.
-        atol: As in the :class:`Sheet`.
-        compare: As in the :class:`Sheet`. Random answers of the reference and
+        rtol: As in the :class:`Rubric`.
+        atol: As in the :class:`Rubric`.
+        compare: As in the :class:`Rubric`. Random answers of the reference and
             the misconceptions need generators of their own.
-        drill: For an exercise that asks for a model: draws what to do with it,
+        model_probe: For an exercise that asks for a model: draws what to do with it,
             given the reference's.
     """
 
@@ -238,7 +238,7 @@ class Exercise:
     rtol: float = 1e-4
     atol: float = 0.0
     compare: Comparison = "entries"
-    drill: Callable[[np.random.Generator, nn.Module], Drill] | None = None
+    model_probe: Callable[[np.random.Generator, nn.Module], ModelProbe] | None = None
 
     def __post_init__(self) -> None:
         """Refuse a specification that cannot tell right from wrong."""
@@ -254,15 +254,15 @@ class Exercise:
             raise ValueError(f"exercise {self.name} compares {self.compare!r}, must be of {known}")
 
     @property
-    def sheet(self) -> Sheet:
+    def rubric(self) -> Rubric:
         """What marking needs to know, without anything that runs."""
-        return Sheet(
+        return Rubric(
             name=self.name,
             number=self.number,
             title=self.title,
             signature=self.signature,
             parts=tuple((part.name, part.points) for part in self.parts),
-            hints={slip.name: slip.hint for slip in self.misconceptions},
+            hints={misconception.name: misconception.hint for misconception in self.misconceptions},
             rtol=self.rtol,
             atol=self.atol,
             compare=self.compare,
@@ -283,21 +283,26 @@ class Exercise:
             return function(*_copied(list(arguments.values())))
 
         expected = answer(self.reference)
-        slips = {slip.name: answer(slip.answer) for slip in self.misconceptions}
-        slips = {name: value for name, value in slips.items() if value is not None}
-        if self.drill is None:
-            return Question(part, arguments, expected, slips)
-        drill = self.drill(rng, expected)
+        wrong_answers = {
+            misconception.name: answer(misconception.answer)
+            for misconception in self.misconceptions
+        }
+        wrong_answers = {name: value for name, value in wrong_answers.items() if value is not None}
+        if self.model_probe is None:
+            return Question(part, arguments, expected, wrong_answers)
+        model_probe = self.model_probe(rng, expected)
         return Question(
             part=part,
             arguments=arguments,
-            expected=drilled(expected, drill),
-            slips={name: drilled(value, drill) for name, value in slips.items()},
-            drill=drill,
+            expected=probe_model(expected, model_probe),
+            wrong_answers={
+                name: probe_model(value, model_probe) for name, value in wrong_answers.items()
+            },
+            model_probe=model_probe,
         )
 
 
-def judge(exercise: Asked, function: Callable[..., object], seed: int = 0) -> Verdict:
+def judge(exercise: Judgeable, function: Callable[..., object], seed: int = 0) -> Verdict:
     """Call a function on the exercise's questions and mark what it returns.
 
     The random states of Python, numpy and torch are left as they were. The
@@ -319,10 +324,12 @@ def judge(exercise: Asked, function: Callable[..., object], seed: int = 0) -> Ve
     with _random_states_kept():
         for question in questions:
             arguments = list(question.arguments.values())
-            answers.append(call(function, arguments, first=not answers, drill=question.drill))
+            answers.append(
+                call(function, arguments, first=not answers, model_probe=question.model_probe)
+            )
             if not answers[-1].attempted:
                 break
-    return mark(exercise.sheet, questions, answers)
+    return mark(exercise.rubric, questions, answers)
 
 
 def call(
@@ -330,7 +337,7 @@ def call(
     arguments: Sequence[object],
     *,
     first: bool,
-    drill: Drill | None = None,
+    model_probe: ModelProbe | None = None,
 ) -> Answer:
     """Call a learner's function once and take what it returns as plain data.
 
@@ -342,7 +349,7 @@ def call(
         arguments: What to call it with; it gets copies.
         first: Whether this is the first question: only then does
             ``NotImplementedError`` mean that nothing was tried yet.
-        drill: What to do with a model that is returned.
+        model_probe: What to do with a model that is returned.
 
     Returns:
         The answer. An exception that is raised becomes its failure; what ends a
@@ -350,8 +357,8 @@ def call(
     """
     try:
         value = function(*_copied(list(arguments)))
-        if drill is not None:
-            value = drilled(value, drill)
+        if model_probe is not None:
+            value = probe_model(value, model_probe)
         return Answer(plain.decoded(plain.encoded(value)))
     except Exception as error:
         if first and isinstance(error, NotImplementedError):
@@ -359,35 +366,35 @@ def call(
         return Answer(failure=f"raised {type(error).__name__}{_detail(error)}")
 
 
-def drilled(module: object, drill: Drill) -> object:
+def probe_model(module: object, model_probe: ModelProbe) -> object:
     """Load weights into a model, run it, and go back to inputs and parameters.
 
     Args:
         module: What was returned where a model was asked for.
-        drill: The weights, the inputs, and the direction of the outputs.
+        model_probe: The weights, the inputs, and the direction of the outputs.
 
     Returns:
         A dict with the "parameter shapes" and, as far as shapes agree with the
-        drill's, "outputs", "input gradient" and "parameter gradients". What is
+        model_probe's, "outputs", "input gradient" and "parameter gradients". What is
         no model comes back as it is, a dict as ``plain.Other``.
     """
     if not isinstance(module, nn.Module):
         return plain.Other("dict") if type(module) is dict else module
     parameters = [parameter for _, parameter in module.named_parameters()]
     found: dict[str, object] = {"parameter shapes": [list(one.shape) for one in parameters]}
-    if found["parameter shapes"] != [list(weight.shape) for weight in drill.weights]:
+    if found["parameter shapes"] != [list(weight.shape) for weight in model_probe.weights]:
         return found
     with torch.no_grad():
-        for parameter, weight in zip(parameters, drill.weights, strict=True):
+        for parameter, weight in zip(parameters, model_probe.weights, strict=True):
             parameter.copy_(weight)
-    dtype = parameters[0].dtype if parameters else drill.inputs.dtype
+    dtype = parameters[0].dtype if parameters else model_probe.inputs.dtype
     with torch.enable_grad():
-        inputs = drill.inputs.to(dtype, copy=True).requires_grad_()
+        inputs = model_probe.inputs.to(dtype, copy=True).requires_grad_()
         outputs = module(inputs.clone())  # so that it may be changed in place
         found["outputs"] = outputs
-        if not isinstance(outputs, Tensor) or outputs.shape != drill.direction.shape:
+        if not isinstance(outputs, Tensor) or outputs.shape != model_probe.direction.shape:
             return found
-        total = (outputs * drill.direction).sum()
+        total = (outputs * model_probe.direction).sum()
         for parameter in parameters:
             parameter.grad = None
         if total.requires_grad:
@@ -404,7 +411,7 @@ def drilled(module: object, drill: Drill) -> object:
 
 
 def mark(
-    sheet: Sheet,
+    rubric: Rubric,
     questions: Sequence[Question],
     answers: Sequence[Answer],
     *,
@@ -413,7 +420,7 @@ def mark(
     """Compare answers with what the questions expect.
 
     Args:
-        sheet: Points, tolerances and hints.
+        rubric: Points, tolerances and hints.
         questions: From :meth:`Exercise.questions`, or stored.
         answers: One for each question, in order.
         hidden: Whether the numbers in the questions are to stay unknown: then
@@ -431,41 +438,41 @@ def mark(
     if attempted and len(answers) != len(questions):
         raise ValueError(f"{len(questions)} questions need as many answers, got {len(answers)}")
 
-    manner = _Manner(sheet.rtol, sheet.atol, sheet.compare, hidden)
-    faults = [_fault(*pair, manner) for pair in zip(questions, answers, strict=False)]
+    tolerance = Tolerance(rubric.rtol, rubric.atol, rubric.compare, hidden)
+    faults = [_fault(*pair, tolerance) for pair in zip(questions, answers, strict=False)]
     failed = [index for index, fault in enumerate(faults) if fault]
     lost = {question.part for question in questions}
     if attempted:
         lost = {questions[index].part for index in failed}
-    parts = tuple(PartResult(name, 0 if name in lost else of, of) for name, of in sheet.parts)
+    parts = tuple(PartMark(name, 0 if name in lost else of, of) for name, of in rubric.parts)
     points = sum(part.points for part in parts)
-    score = f"({points} of {sheet.points} points)"
+    score = f"({points} of {rubric.points} points)"
 
-    slip, words = None, []
+    misconception, words = None, []
     if not attempted:
         status, outcome = "not attempted", "not attempted yet."
     elif not failed:
         status, outcome = "correct", f"correct {score}."
     else:
         smallest = failed[0]
-        slip = _recognised(sheet.hints, questions, answers, failed, manner)
-        status = "error" if answers[smallest].failure and not slip else "wrong"
-        if hidden or not slip:
+        misconception = _recognised(rubric.hints, questions, answers, failed, tolerance)
+        status = "error" if answers[smallest].failure and not misconception else "wrong"
+        if hidden or not misconception:
             question = questions[smallest]
             place = f"Part {question.part!r}" if hidden else "Smallest failing input"
-            asked = _call_text(sheet.name, question.arguments, hidden)
+            asked = _call_text(rubric.name, question.arguments, hidden)
             words.append(f"{place}: {asked} {faults[smallest]}")
-        if slip:
-            words.append(sheet.hints[slip])
+        if misconception:
+            words.append(rubric.hints[misconception])
         outcome = f"not yet {score}. {' '.join(words)}"
     return Verdict(
-        exercise=sheet.name,
+        exercise=rubric.name,
         status=status,
         points=points,
-        of=sheet.points,
+        of=rubric.points,
         parts=parts,
-        misconception=slip,
-        message=f"Exercise {sheet.number} · {sheet.name}: {outcome}",
+        misconception=misconception,
+        message=f"Exercise {rubric.number} · {rubric.name}: {outcome}",
         why=" ".join(words),
     )
 
@@ -486,9 +493,9 @@ def difference(
     Args:
         answer: Numbers, arrays, tensors and strings, in lists and dicts.
         expected: The same. Infinite entries must be met exactly.
-        rtol: As in the :class:`Sheet`.
-        atol: As in the :class:`Sheet`.
-        compare: As in the :class:`Sheet`.
+        rtol: As in the :class:`Rubric`.
+        atol: As in the :class:`Rubric`.
+        compare: As in the :class:`Rubric`.
 
     Returns:
         Words that follow "returned", or None.
@@ -504,7 +511,7 @@ def difference(
         >>> difference([0.5, 0.25], ["a", 0.25])
         "a list whose item 0 is the number 0.5; expected 'a'."
     """
-    return _difference(answer, expected, _Manner(rtol, atol, compare, hidden=False))
+    return _difference(answer, expected, Tolerance(rtol, atol, compare, hidden=False))
 
 
 def three_digits(value: float) -> float:
@@ -512,7 +519,7 @@ def three_digits(value: float) -> float:
     return float(f"{value:.2e}")
 
 
-class _Manner(NamedTuple):
+class Tolerance(NamedTuple):
     """How to compare, and whether to keep the numbers to oneself."""
 
     rtol: float
@@ -521,27 +528,27 @@ class _Manner(NamedTuple):
     hidden: bool
 
 
-def _difference(answer: object, expected: object, manner: _Manner) -> str | None:
+def _difference(answer: object, expected: object, tolerance: Tolerance) -> str | None:
     """Return how an answer differs, in words that follow "returned"."""
-    kind = _kind(answer, manner.hidden)
+    kind = _kind(answer, tolerance.hidden)
     if type(expected) in _LISTS:
         if type(answer) not in _LISTS or len(answer) != len(expected):
             return f"{kind}; expected a list of {len(expected)}."
         items = range(len(expected))
-        return _first_difference("a list whose item", items, answer, expected, manner)
+        return _first_difference("a list whose item", items, answer, expected, tolerance)
     if type(expected) is dict:
-        keys = _keys_text(expected, manner.hidden)
+        keys = _keys_text(expected, tolerance.hidden)
         if type(answer) is not dict or {type(key) for key in answer} - {str}:
             return f"{kind}; expected a dict with the keys {keys}."
         if answer.keys() != expected.keys():
-            return f"a dict with the keys {_keys_text(answer, manner.hidden)}; expected {keys}."
-        return _first_difference("a dict whose", expected, answer, expected, manner)
+            return f"a dict with the keys {_keys_text(answer, tolerance.hidden)}; expected {keys}."
+        return _first_difference("a dict whose", expected, answer, expected, tolerance)
     if type(expected) is str:
         if type(answer) is not str:
-            return f"{kind}; expected {'a text' if manner.hidden else _text(expected)}."
+            return f"{kind}; expected {'a text' if tolerance.hidden else _text(expected)}."
         if answer == expected:
             return None
-        if manner.hidden:
+        if tolerance.hidden:
             return "a text other than expected."
         return f"{_text(answer)}; expected {_text(expected)}."
     wanted = _array(expected)
@@ -551,34 +558,34 @@ def _difference(answer: object, expected: object, manner: _Manner) -> str | None
     if values is None or values.shape != wanted.shape:
         form = f"a tensor of shape {wanted.shape}" if wanted.ndim else "one number"
         return f"{kind}; expected {form}."
-    return _COMPARISONS[manner.compare](answer, values, wanted, manner)
+    return _COMPARISONS[tolerance.compare](answer, values, wanted, tolerance)
 
 
 def _first_difference(
-    owner: str, keys: Iterable, answer: object, expected: object, manner: _Manner
+    owner: str, keys: Iterable, answer: object, expected: object, tolerance: Tolerance
 ) -> str | None:
     """Return the first difference between the items of two lists or dicts."""
     for key in keys:
-        found = _difference(answer[key], expected[key], manner)
+        found = _difference(answer[key], expected[key], tolerance)
         if found:
-            place = _masked(key) if manner.hidden and type(key) is str else key
+            place = _masked(key) if tolerance.hidden and type(key) is str else key
             return f"{owner} {place} is {found}"
     return None
 
 
-def _model_difference(answer: object, expected: object, manner: _Manner) -> str | None:
-    """Return how a model differs, from what :func:`drilled` says of it."""
+def _model_difference(answer: object, expected: object, tolerance: Tolerance) -> str | None:
+    """Return how a model differs, from what :func:`probe_model` says of it."""
     if type(expected) is not dict:  # a misconception's answer that is no model
-        return _difference(answer, expected, manner)
+        return _difference(answer, expected, tolerance)
     if type(answer) is not dict or not _are_shapes(answer.get("parameter shapes")):
-        return f"{_kind(answer, manner.hidden)}; expected a model."
+        return f"{_kind(answer, tolerance.hidden)}; expected a model."
     got, wanted = answer["parameter shapes"], expected["parameter shapes"]
     if got != wanted:
         return f"a model with {_shapes_text(got)}; expected {_shapes_text(wanted)}."
     verbs = {"outputs": "are", "input gradient": "is", "parameter gradients": "are"}
     for name, verb in verbs.items():
         if name in expected:
-            found = _difference(answer.get(name), expected[name], manner)
+            found = _difference(answer.get(name), expected[name], tolerance)
             if found:
                 return f"a model whose {name} {verb} {found}"
     return None
@@ -596,15 +603,15 @@ def _shapes_text(shapes: list[list[int]]) -> str:
 
 
 def _entries_difference(
-    answer: object, values: np.ndarray, expected: np.ndarray, manner: _Manner
+    answer: object, values: np.ndarray, expected: np.ndarray, tolerance: Tolerance
 ) -> str | None:
     """Compare entry by entry."""
     with np.errstate(invalid="ignore", over="ignore"):
-        near = np.abs(values - expected) <= manner.atol + manner.rtol * np.abs(expected)
+        near = np.abs(values - expected) <= tolerance.atol + tolerance.rtol * np.abs(expected)
     wrong = ~np.where(np.isfinite(expected), near, values == expected)
     if not wrong.any():
         return None
-    if manner.hidden:
+    if tolerance.hidden:
         return _hidden_entries_text(answer, values)
     first = tuple(int(i) for i in np.argwhere(wrong)[0])
     if expected.ndim and (expected.size > _SHOWN or np.isnan(values).any()):
@@ -628,17 +635,17 @@ def _hidden_entries_text(answer: object, values: np.ndarray) -> str:
 
 
 def _statistics_difference(
-    answer: object, values: np.ndarray, expected: np.ndarray, manner: _Manner
+    answer: object, values: np.ndarray, expected: np.ndarray, tolerance: Tolerance
 ) -> str | None:
     """Compare two random draws of one shape: is their distribution the same?"""
     with np.errstate(all="ignore"):
         found, wanted = _statistics(values), _statistics(expected)
-    kind = _kind(answer, manner.hidden)
+    kind = _kind(answer, tolerance.hidden)
     for name, (value, error) in wanted.items():
         got = found.get(name, (math.nan, 0.0))[0]
-        if abs(got - value) <= _SIGMAS * error + manner.atol + manner.rtol * abs(value):
+        if abs(got - value) <= _SIGMAS * error + tolerance.atol + tolerance.rtol * abs(value):
             continue
-        if manner.hidden:
+        if tolerance.hidden:
             return f"{kind} with another {name} than expected."
         digits = max(0, math.ceil(-math.log10(error))) if error else 17
         texts = _told_apart(round(got, digits), round(value, digits))
@@ -673,15 +680,15 @@ def _statistics(values: np.ndarray) -> dict[str, tuple[float, float]]:
 
 
 def _predictions_difference(
-    answer: object, values: np.ndarray, expected: np.ndarray, manner: _Manner
+    answer: object, values: np.ndarray, expected: np.ndarray, tolerance: Tolerance
 ) -> str | None:
     """Compare labels: a share of them may be wrong."""
     wrong = int((values != expected).sum())
-    if wrong <= manner.rtol * expected.size + 1e-9:
+    if wrong <= tolerance.rtol * expected.size + 1e-9:
         return None
-    least = f"{number_text(100 * (1 - manner.rtol), 3)} %"
-    kind = _kind(answer, manner.hidden)
-    if manner.hidden:
+    least = f"{number_text(100 * (1 - tolerance.rtol), 3)} %"
+    kind = _kind(answer, tolerance.hidden)
+    if tolerance.hidden:
         return f"{kind} of which fewer than {least} are right."
     right = number_text(100 * (1 - wrong / expected.size), 3)
     return f"{kind} of which {right} % are right; expected at least {least}."
@@ -725,7 +732,7 @@ def _recognised(
     questions: Sequence[Question],
     answers: Sequence[Answer],
     failed: Sequence[int],
-    manner: _Manner,
+    tolerance: Tolerance,
 ) -> str | None:
     """Return the misconception that explains the wrong answers, if one does.
 
@@ -733,38 +740,40 @@ def _recognised(
     applies. If several do, the one that gives most of the right answers too.
     """
 
-    def explains(slip: str, index: int) -> bool:
+    def explains(misconception: str, index: int) -> bool:
         question = questions[index]
-        return slip in question.slips and not _unlike(
-            question, answers[index].value, question.slips[slip], manner
+        return misconception in question.wrong_answers and not _unlike(
+            question, answers[index].value, question.wrong_answers[misconception], tolerance
         )
 
-    def agreement(slip: str) -> int:
-        return sum(explains(slip, index) for index in range(len(questions)))
+    def agreement(misconception: str) -> int:
+        return sum(explains(misconception, index) for index in range(len(questions)))
 
     candidates = []
-    for slip in hints:
-        applies = [index for index in failed if slip in questions[index].slips]
-        if applies and all(explains(slip, index) for index in applies):
-            candidates.append(slip)
+    for misconception in hints:
+        applies = [index for index in failed if misconception in questions[index].wrong_answers]
+        if applies and all(explains(misconception, index) for index in applies):
+            candidates.append(misconception)
     return max(candidates, key=agreement, default=None)
 
 
-def _fault(question: Question, answer: Answer, manner: _Manner) -> str | None:
+def _fault(question: Question, answer: Answer, tolerance: Tolerance) -> str | None:
     """Return what is wrong with an answer as the end of a sentence."""
     if answer.failure is not None:
-        failure = _masked_failure(answer.failure) if manner.hidden else answer.failure
+        failure = _masked_failure(answer.failure) if tolerance.hidden else answer.failure
         return f"{failure.rstrip('.')}."
     if answer.value is None:
         return "returned None: did you forget `return`?"
-    found = _unlike(question, answer.value, question.expected, manner)
+    found = _unlike(question, answer.value, question.expected, tolerance)
     return found and f"returned {found}"
 
 
-def _unlike(question: Question, value: object, expected: object, manner: _Manner) -> str | None:
+def _unlike(
+    question: Question, value: object, expected: object, tolerance: Tolerance
+) -> str | None:
     """Return how the value differs from one of the question's answers."""
-    compared = _difference if question.drill is None else _model_difference
-    return compared(value, expected, manner)
+    compared = _difference if question.model_probe is None else _model_difference
+    return compared(value, expected, tolerance)
 
 
 def _masked_failure(failure: str) -> str:

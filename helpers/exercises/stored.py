@@ -1,6 +1,6 @@
 """Exercises as a released course holds them: no reference, no code that answers.
 
-A file of stored exercises holds, for each, the sheet and the questions of one seed
+A file of stored exercises holds, for each, the rubric and the questions of one seed
 with the right answers and those of the misconceptions. A check works from it as from
 the exercise itself, and says the same.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from helpers import files, plain
-from helpers.exercises.specification import Drill, Exercise, Question, Sheet
+from helpers.exercises.specification import Exercise, ModelProbe, Question, Rubric
 
 
 @dataclass(frozen=True)
@@ -20,19 +20,19 @@ class Stored:
     """An exercise with the questions of one seed, which judges as the exercise does.
 
     Attributes:
-        sheet: What marking needs to know.
+        rubric: What marking needs to know.
         seed: Drew the questions.
         asked: The questions of all parts, in order, with their answers.
     """
 
-    sheet: Sheet
+    rubric: Rubric
     seed: int
     asked: tuple[Question, ...]
 
     @property
     def name(self) -> str:
         """The name of the function asked for."""
-        return self.sheet.name
+        return self.rubric.name
 
     def questions(self, rng: np.random.Generator) -> tuple[Question, ...]:
         """Return the stored questions.
@@ -100,9 +100,12 @@ def _written(exercise: Exercise, seed: int) -> dict[str, object]:
     questions = exercise.questions(np.random.default_rng(seed))
     return {
         "seed": seed,
-        "sheet": _fields(exercise.sheet),
+        "rubric": _fields(exercise.rubric),
         "questions": [
-            {**question._asdict(), "drill": question.drill and _fields(question.drill)}
+            {
+                **question._asdict(),
+                "model_probe": question.model_probe and _fields(question.model_probe),
+            }
             for question in questions
         ],
     }
@@ -110,11 +113,16 @@ def _written(exercise: Exercise, seed: int) -> dict[str, object]:
 
 def _read(written: dict[str, object]) -> Stored:
     asked = tuple(
-        Question(**{**question, "drill": question["drill"] and Drill(**question["drill"])})
+        Question(
+            **{
+                **question,
+                "model_probe": question["model_probe"] and ModelProbe(**question["model_probe"]),
+            }
+        )
         for question in written["questions"]
     )
-    return Stored(Sheet(**written["sheet"]), written["seed"], asked)
+    return Stored(Rubric(**written["rubric"]), written["seed"], asked)
 
 
-def _fields(record: Sheet | Drill) -> dict[str, object]:
+def _fields(record: Rubric | ModelProbe) -> dict[str, object]:
     return {field.name: getattr(record, field.name) for field in fields(record)}
