@@ -17,20 +17,10 @@ from torch import nn
 from torch.nn import functional
 
 from helpers import exercises
-from helpers.exercises.specification import (
-    Answer,
-    Exercise,
-    Misconception,
-    ModelProbe,
-    Part,
-    Question,
-    Rubric,
-    call,
-    difference,
-    judge,
-    mark,
-    probe_model,
-)
+from helpers.exercises.compare import difference
+from helpers.exercises.marking import call, judge, mark
+from helpers.exercises.specification import Answer, Exercise, Misconception, Part, Question, Rubric
+from helpers.exercises.values import ModelProbe, probe_model
 from helpers.plain import Other, decoded, encoded
 
 ALL = list(exercises.ALL.values())
@@ -515,9 +505,9 @@ def test_an_unknown_name_is_told_its_neighbours():
     def safe_nrom(values):
         return 0.0
 
-    with pytest.raises(ValueError, match=r"named safe_nrom; did you mean safe_norm\?$"):
+    with pytest.raises(ValueError, match=r"named safe_nrom; did you mean 'safe_norm'\?$"):
         exercises.check(safe_nrom)
-    with pytest.raises(ValueError, match="named <lambda>; there are decades_lost, layers_until"):
+    with pytest.raises(ValueError, match="named <lambda>; choose from decades_lost, layers_until"):
         exercises.check(lambda x: x)
 
 
@@ -673,7 +663,10 @@ def test_a_verdict_is_a_record():
             {"misconceptions": (Misconception("same", lambda: 0, "Hint."),) * 3},
             "uses a name twice",
         ),
-        ({"compare": "by eye"}, "'by eye', must be of entries, statistics, predictions"),
+        (
+            {"compare": "by eye"},
+            "'by eye' is not known; choose from entries, statistics, predictions",
+        ),
     ],
 )
 def test_a_specification_that_cannot_judge_is_refused(changes, sentence):

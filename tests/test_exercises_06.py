@@ -10,7 +10,8 @@ from torch import nn
 from torch.nn import functional
 
 from helpers import exercises, theory
-from helpers.exercises.specification import difference, judge
+from helpers.exercises.compare import difference
+from helpers.exercises.marking import judge
 
 # Answers as learners write them
 

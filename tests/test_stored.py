@@ -15,7 +15,7 @@ import torch
 
 import helpers
 from helpers import exercises, plain
-from helpers.exercises import specification, stored
+from helpers.exercises import marking, stored
 from helpers.exercises.specification import Part
 
 HELPERS = Path(helpers.__file__).parent
@@ -53,14 +53,14 @@ def test_the_order_is_kept(kept):
 
 @pytest.mark.parametrize(("exercise", "misconception"), MISCONCEPTIONS, ids=course.name_of)
 def test_a_stored_exercise_recognises_the_misconceptions(kept, exercise, misconception):
-    verdict = specification.judge(kept[exercise.name], misconception.answer)
-    assert verdict == specification.judge(exercise, misconception.answer)
+    verdict = marking.judge(kept[exercise.name], misconception.answer)
+    assert verdict == marking.judge(exercise, misconception.answer)
     assert verdict.misconception == misconception.name
 
 
 @pytest.mark.parametrize(("name", "function"), course.SOLUTIONS)
 def test_a_stored_exercise_accepts_right_answers(kept, name, function):
-    assert specification.judge(kept[name], function).status == "correct"
+    assert marking.judge(kept[name], function).status == "correct"
 
 
 def test_another_seed_is_refused_in_one_sentence(kept, tmp_path):
@@ -68,7 +68,7 @@ def test_another_seed_is_refused_in_one_sentence(kept, tmp_path):
     with pytest.raises(
         ValueError, match="asks safe_norm the questions of seed 0 only; pass seed=0"
     ):
-        specification.judge(read, course.norm_by_scaling, seed=1)
+        marking.judge(read, course.norm_by_scaling, seed=1)
     used = np.random.default_rng(0)
     used.random()
     for rng in (used, np.random.default_rng(7), np.random.Generator(np.random.MT19937(0))):
@@ -77,9 +77,9 @@ def test_another_seed_is_refused_in_one_sentence(kept, tmp_path):
     path = tmp_path / "stored.bin"
     stored.write([exercises.ALL["safe_norm"]], path, seed=7)
     other = stored.read(path)["safe_norm"]
-    assert specification.judge(other, course.norm_by_scaling, seed=7).status == "correct"
+    assert marking.judge(other, course.norm_by_scaling, seed=7).status == "correct"
     with pytest.raises(ValueError, match="of seed 7 only"):
-        specification.judge(other, course.norm_by_scaling)
+        marking.judge(other, course.norm_by_scaling)
     assert repr(course.questions(other, 7)[-1]) != repr(course.questions(read)[-1])
 
 
@@ -190,7 +190,7 @@ def test_a_released_course_says_what_the_full_course_says(tmp_path):
     ]
     for index, (name, function) in enumerate(answered):
         answers = [
-            specification.call(function, list(one.arguments.values()), first=False).value
+            marking.call(function, list(one.arguments.values()), first=False).value
             for one in course.questions(exercises.ALL[name])
         ]
         (cases / f"{index:04}.case").write_bytes(plain.encoded([name, answers]))
@@ -206,7 +206,7 @@ def test_a_released_course_says_what_the_full_course_says(tmp_path):
         ": correct (",
         ": not attempted yet",
         "raised TypeError",
-        "did you mean safe_norm",
+        "did you mean 'safe_norm'",
     ):
         assert words in text
     assert all(misconception.hint in text for _, misconception in course.MISCONCEPTIONS)

@@ -3,15 +3,26 @@
 One lesson, one module; each exercise is an ``Exercise`` of
 :mod:`helpers.exercises.specification`. A released course has a file of stored
 exercises instead of the lessons' modules, which hold the right answers.
+
+The modules, each importing only those before it:
+
+* ``values``: plain values, copied out of answers and models;
+* ``wording``: how values, their kinds and calls are written, hidden or not;
+* ``compare``: how an answer differs from the expected one;
+* ``specification``: what is asked, and what marking needs to know;
+* ``marking``: a learner's function called, its answers marked;
+* ``stored``: exercises without their references, written and read;
+* ``lesson_NN``: the exercises, which need ``specification`` and ``values`` only.
 """
 
-import difflib
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
-from helpers.exercises import specification, stored
-from helpers.exercises.specification import Exercise, Verdict
+from helpers import checks
+from helpers.exercises import marking, stored
+from helpers.exercises.marking import Verdict
+from helpers.exercises.specification import Exercise
 from helpers.exercises.stored import Stored
 
 _STORED = Path(__file__).with_name("stored.bin")
@@ -70,7 +81,7 @@ def judge(function: Callable[..., object], seed: int = 0) -> Verdict:
             f"got a value of type {type(function).__name__}"
         )
     if name not in ALL:
-        near = difflib.get_close_matches(name, ALL, n=3, cutoff=0.5)
-        advice = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(ALL)}"
-        raise ValueError(f"no exercise asks for a function named {name}; {advice}")
-    return specification.judge(ALL[name], function, seed)
+        raise ValueError(
+            f"no exercise asks for a function named {name}; {checks.suggestion(name, ALL)}"
+        )
+    return marking.judge(ALL[name], function, seed)

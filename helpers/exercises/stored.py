@@ -6,13 +6,15 @@ the exercise itself, and says the same.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from helpers import files, plain
-from helpers.exercises.specification import Exercise, ModelProbe, Question, Rubric
+from helpers.exercises.specification import Exercise, Question, Rubric
+from helpers.exercises.values import ModelProbe
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,8 @@ def read(path: Path) -> dict[str, Stored]:
         OSError: If there is no such file.
     """
     try:
-        frames = plain.decoded(path.read_bytes())
+        # Any: what is not as it was written raises one of the errors below.
+        frames: Any = plain.decoded(path.read_bytes())
         return {name: _read(plain.decoded(frame.tobytes())) for name, frame in frames.items()}
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(
@@ -97,32 +100,22 @@ def read(path: Path) -> dict[str, Stored]:
 
 
 def _written(exercise: Exercise, seed: int) -> dict[str, object]:
-    questions = exercise.questions(np.random.default_rng(seed))
     return {
         "seed": seed,
-        "rubric": _fields(exercise.rubric),
+        "rubric": vars(exercise.rubric),
         "questions": [
             {
                 **question._asdict(),
-                "model_probe": question.model_probe and _fields(question.model_probe),
+                "model_probe": question.model_probe and vars(question.model_probe),
             }
-            for question in questions
+            for question in exercise.questions(np.random.default_rng(seed))
         ],
     }
 
 
-def _read(written: dict[str, object]) -> Stored:
-    asked = tuple(
-        Question(
-            **{
-                **question,
-                "model_probe": question["model_probe"] and ModelProbe(**question["model_probe"]),
-            }
-        )
-        for question in written["questions"]
-    )
-    return Stored(Rubric(**written["rubric"]), written["seed"], asked)
-
-
-def _fields(record: Rubric | ModelProbe) -> dict[str, object]:
-    return {field.name: getattr(record, field.name) for field in fields(record)}
+def _read(written: Any) -> Stored:
+    asked = []
+    for question in written["questions"]:
+        probe = question["model_probe"] and ModelProbe(**question["model_probe"])
+        asked.append(Question(**{**question, "model_probe": probe}))
+    return Stored(Rubric(**written["rubric"]), written["seed"], tuple(asked))
