@@ -23,7 +23,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 import helpers.preload  # noqa: F401  (once, and not in each child)
 from helpers import plain
 from helpers.exercises import ALL
-from helpers.exercises.specification import judge
+from helpers.exercises.marking import judge
 
 LESSON = nbformat.read(ROOT / "notebooks" / "01_theory.ipynb", as_version=4)
 GIVEN = {cell.source for cell in LESSON.cells}
@@ -294,7 +294,7 @@ def test_answers_to_all_exercises_earn_what_is_said(exercise, tmp_path):
         (source, sum(earned(points, exercise).values()))
         for source, points in classroom.SLIPS[exercise].values()
     ]
-    right = [(source, ALL[exercise].sheet.points) for source in classroom.RIGHT[exercise].values()]
+    right = [(source, ALL[exercise].rubric.points) for source in classroom.RIGHT[exercise].values()]
     for source, points in [*right, *answers]:
         answer = {exercise: source} if exercise != EXERCISE else {}
         book = classroom.notebook(source if exercise == EXERCISE else "", **answer)

@@ -24,7 +24,8 @@ from classroom import EXERCISE, HONEST, HOSTILE
 from test_grading_class import LESSONS, LIMITS, needs, wrong
 
 from helpers import cli, exercises, files, render
-from helpers.exercises.specification import Drill, Exercise, Misconception, Part
+from helpers.exercises.specification import Exercise, Misconception, Part
+from helpers.exercises.values import ModelProbe
 from helpers.grading import frames, judge, walls, worker
 from helpers.grading import grade as grading
 from helpers.grading.grade import Plan, grade
@@ -120,9 +121,9 @@ def test_every_exercise_of_every_lesson_is_graded_from_its_specification(tmp_pat
         given[record.student] |= {mark.exercise: mark for mark in record.exercises}
     for name, exercise in exercises.ALL.items():
         worked, stub = given["worked"][name], given["stubs"][name]
-        assert (worked.status, worked.points) == ("correct", exercise.sheet.points), worked
+        assert (worked.status, worked.points) == ("correct", exercise.rubric.points), worked
         assert (stub.status, stub.points) == ("not attempted", 0)
-        assert [(part.name, part.of) for part in worked.parts] == list(exercise.sheet.parts)
+        assert [(part.name, part.of) for part in worked.parts] == list(exercise.rubric.parts)
 
 
 # ---- The two modes ---------------------------------------------------------------------
@@ -585,7 +586,7 @@ def weights_and_inputs(rng, module):
 
     shapes = [tuple(parameter.shape) for parameter in module.parameters()]
     width = shapes[0][0]
-    return Drill([normal(*shape) for shape in shapes], normal(3, width), normal(3, width))
+    return ModelProbe([normal(*shape) for shape in shapes], normal(3, width), normal(3, width))
 
 
 def never(*_):
@@ -601,7 +602,7 @@ MODEL = Exercise(
     parts=(Part("a block", 3, lambda rng: [{"width": int(rng.integers(2, 6))} for _ in range(3)]),),
     reference=Block,
     misconceptions=NEVER,
-    drill=weights_and_inputs,
+    model_probe=weights_and_inputs,
 )
 MODULE = """
 class Mine(nn.Module):

@@ -117,7 +117,7 @@ def test_points_are_those_of_the_exercises(course):
                 exercise, part = name.rsplit("-", 1)
                 points.setdefault(exercise, {})[int(part)] = marks.points
     assert points == {
-        name: {index + 1: of for index, (_, of) in enumerate(exercise.sheet.parts)}
+        name: {index + 1: of for index, (_, of) in enumerate(exercise.rubric.parts)}
         for name, exercise in exercises.ALL.items()
     }
 
@@ -166,7 +166,7 @@ def test_nothing_else_of_a_lesson_changes(course):
         nbformat.validate(notebook)
         assert added[0] == "cells-with-points"
         assert len(added) == 1 + sum(
-            len(exercises.ALL[name].sheet.parts)
+            len(exercises.ALL[name].rubric.parts)
             for name in marked(notebook)
             if name in exercises.ALL
         )
@@ -202,7 +202,7 @@ def test_nbgrader_makes_every_assignment_and_students_get_our_stubs(course, api,
         stubs = [cell.source for cell in tagged(assignment, "exercise")]
         assert stubs == [cell.source for cell in tagged(read(path), "exercise")]
         asked = [re.search(r"def (\w+)", stub)[1] for stub in stubs]
-        assert worth[path.stem] == sum(exercises.ALL[name].sheet.points for name in asked)
+        assert worth[path.stem] == sum(exercises.ALL[name].rubric.points for name in asked)
 
 
 @pytest.fixture(scope="module")
@@ -243,7 +243,7 @@ def mark(name=NAME, points=(2, 3), **changes):
     exercise = exercises.ALL[name]
     parts = tuple(
         PartMark(part, earned, of)
-        for (part, of), earned in zip(exercise.sheet.parts, points, strict=True)
+        for (part, of), earned in zip(exercise.rubric.parts, points, strict=True)
     )
     given = ExerciseMark(
         exercise=name,

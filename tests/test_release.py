@@ -176,7 +176,7 @@ def secrets():
     for exercise in exercises.ALL.values():
         module = inspect.getmodule(exercise.reference)
         lines += [line for line in inspect.getsource(module).split("\n") if not is_data(line)]
-        public += "\n" + exercise.sheet.signature
+        public += "\n" + exercise.rubric.signature
     secret = {line.strip() for line in lines if len(line.strip()) > 12}
     return {line for line in secret if line not in public}
 
@@ -292,8 +292,8 @@ def slips(exercise):
     """What each misconception answers to the questions of seed 0, and the hint for it."""
     asked = exercise.questions(np.random.default_rng(0))
     for slip in exercise.misconceptions:
-        values = [question.slips.get(slip.name, question.expected) for question in asked]
-        if all(question.drill is None for question in asked):
+        values = [question.wrong_answers.get(slip.name, question.expected) for question in asked]
+        if all(question.model_probe is None for question in asked):
             yield slip.hint, [base64.b64encode(plain.encoded(one)).decode() for one in values]
 
 

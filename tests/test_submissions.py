@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers import exercises, render
-from helpers.exercises import specification
+from helpers.exercises import marking
 from helpers.grading import submissions
 from helpers.grading.submissions import Found, find, read
 
@@ -83,7 +83,7 @@ def outcome(handed, lesson=THEORY, name=NAME):
                 exec(source, world)
             except Exception:
                 continue
-    return specification.judge(exercises.ALL[name], world[name]).status
+    return marking.judge(exercises.ALL[name], world[name]).status
 
 
 def sources(path):

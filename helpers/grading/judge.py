@@ -27,7 +27,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from helpers.exercises.specification import Answer, Exercise, Question, Sheet, Verdict, mark
+from helpers.exercises.marking import Verdict, mark
+from helpers.exercises.specification import Answer, Exercise, Question, Rubric
 from helpers.grading import frames, walls
 from helpers.grading.records import ExerciseMark, Outcome, PartMark, Status
 from helpers.grading.walls import Limits, Tier
@@ -244,15 +245,15 @@ def judged(
         how = end(told.stopped == "ended")
     if how.trouble:
         raise GraderError(f"the worker could not be run or watched: {how.trouble}")
-    status, outcome, reason, verdict = _explained(exercise.sheet, told, how)
+    status, outcome, reason, verdict = _explained(exercise.rubric, told, how)
     return ExerciseMark(
-        **_headline(exercise.sheet),
-        parts=tuple(PartMark(*part) for part in verdict.parts),
+        **_headline(exercise.rubric),
+        parts=verdict.parts,
         status=status,
         outcome=outcome,
         reason=reason,
         misconception=verdict.misconception,
-        hint=exercise.sheet.hints.get(verdict.misconception, ""),
+        hint=exercise.rubric.hints.get(verdict.misconception, ""),
         cpu_seconds=how.cpu_seconds,
         wall_seconds=round(time.monotonic() - start, 3),
     )
@@ -269,18 +270,18 @@ def unjudged(
         reason: The same, in a sentence.
         outcome: Whether the missing points stand.
     """
-    parts = tuple(PartMark(name, 0, points) for name, points in exercise.sheet.parts)
+    parts = tuple(PartMark(name, 0, points) for name, points in exercise.rubric.parts)
     return ExerciseMark(
-        **_headline(exercise.sheet), parts=parts, status=status, outcome=outcome, reason=reason
+        **_headline(exercise.rubric), parts=parts, status=status, outcome=outcome, reason=reason
     )
 
 
-def _headline(sheet: Sheet) -> dict[str, str]:
+def _headline(rubric: Rubric) -> dict[str, str]:
     return {
-        "exercise": sheet.name,
-        "number": sheet.number,
-        "title": sheet.title,
-        "signature": sheet.signature,
+        "exercise": rubric.name,
+        "number": rubric.number,
+        "title": rubric.title,
+        "signature": rubric.signature,
     }
 
 
@@ -369,8 +370,8 @@ def _answer(talks: _Conversation, number: int, question: Question) -> Answer:
     """Ask one question and wait for its answer."""
     nonce = secrets.token_hex(16)
     asked = {"question": number, "nonce": nonce, "seed": number}
-    drill = question.drill and vars(question.drill)
-    talks.tell({**asked, "arguments": list(question.arguments.values()), "drill": drill})
+    probe = question.model_probe and vars(question.model_probe)
+    talks.tell({**asked, "arguments": list(question.arguments.values()), "model_probe": probe})
     kinds = {"question": int, "value": object, "failure": (str, NoneType), "attempted": bool}
     reply = talks.hear(nonce, kinds)
     if reply["question"] != number:
@@ -380,12 +381,12 @@ def _answer(talks: _Conversation, number: int, question: Question) -> Answer:
     return Answer(reply["value"], failure, reply["attempted"] or number > 0)
 
 
-def _explained(sheet: Sheet, told: _Told, how: End) -> tuple[Status, Outcome, str, Verdict]:
+def _explained(rubric: Rubric, told: _Told, how: End) -> tuple[Status, Outcome, str, Verdict]:
     """Say in what way an answer ended, who must look at it, and why; and mark it."""
     unanswered = len(told.questions) - len(told.answers)
     attempted = not told.answers or told.answers[0].attempted
     padded = [*told.answers, *[Answer(failure="was not asked")] * (unanswered * attempted)]
-    verdict = mark(sheet, told.questions, padded, hidden=True)
+    verdict = mark(rubric, told.questions, padded, hidden=True)
     if told.missing is None and not told.stopped:
         memory = any(_is_memory(answer.failure) for answer in told.answers)
         status = "out of memory" if memory else verdict.status
@@ -396,7 +397,7 @@ def _explained(sheet: Sheet, told: _Told, how: End) -> tuple[Status, Outcome, st
     nothing = replace(verdict, points=0, parts=lost, misconception=None)
     if told.missing is not None:
         said = f"the last error was {told.missing}" if told.missing else "no cell failed"
-        reason = f"After your cells had run, there was no {sheet.name}; {said}."
+        reason = f"After your cells had run, there was no {rubric.name}; {said}."
         walled = "PermissionError" in told.missing
         outcome = "needs a person" if walled or not told.missing else "graded"
         return "error" if told.missing else "missing", outcome, reason, nothing
@@ -408,7 +409,7 @@ def _explained(sheet: Sheet, told: _Told, how: End) -> tuple[Status, Outcome, st
     if not told.questions:
         return status, outcome, f"While your cells were run, one of them {what}.", nothing
     part = told.questions[len(told.answers)].part
-    return status, outcome, f'In part "{part}", {sheet.name} {what}.', verdict
+    return status, outcome, f'In part "{part}", {rubric.name} {what}.', verdict
 
 
 def _own_end(how: End) -> str:

@@ -86,7 +86,7 @@ def _own_commands_found() -> Iterator[None]:
 def _parts(mark: ExerciseMark) -> tuple[tuple[str, int], ...]:
     """Return names and points of an exercise's parts; refuse a mark of another version."""
     known = exercises.ALL.get(mark.exercise)
-    parts = known.sheet.parts if known else ()
+    parts = known.rubric.parts if known else ()
     given = tuple((part.name, part.of) for part in mark.parts)
     if not known or (given != parts and mark.status != "by hand"):
         raise ValueError(

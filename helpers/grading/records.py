@@ -2,7 +2,9 @@
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Literal, NamedTuple
+from typing import Literal
+
+from helpers.exercises.marking import PartMark
 
 Status = Literal[
     "correct",
@@ -20,14 +22,6 @@ Status = Literal[
     "by hand",
 ]
 Outcome = Literal["graded", "needs a person", "grader failed"]
-
-
-class PartMark(NamedTuple):
-    """The points earned in one part of an exercise, out of how many."""
-
-    name: str
-    points: float
-    of: int
 
 
 @dataclass(frozen=True)

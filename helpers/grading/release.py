@@ -37,8 +37,12 @@ _PUBLIC = (
     "data/_sequences.py",
     "data/_split.py",
     "exercises/__init__.py",
+    "exercises/compare.py",
+    "exercises/marking.py",
     "exercises/specification.py",
     "exercises/stored.py",
+    "exercises/values.py",
+    "exercises/wording.py",
     "experiment.py",
     "files.py",
     "initialize.py",
@@ -319,7 +323,7 @@ def _nbgrader_tests(name: str) -> list[NotebookNode]:
     student's notebook runs to its end whatever they did.
     """
     tests = []
-    for index, (part, of) in enumerate(exercises.ALL[name].sheet.parts):
+    for index, (part, of) in enumerate(exercises.ALL[name].rubric.parts):
         label = cell_name(name, index)
         points = f"{of} {'point' if of == 1 else 'points'}"
         source = _NBGRADER_TEST.format(points=points, part=part, name=name, index=index)
