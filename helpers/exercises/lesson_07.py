@@ -83,7 +83,7 @@ _BLOCK_GRADIENT = Exercise(
         Part("activation before the sum", 2, _cases("pre-add")),
         Part("activation after the sum", 2, _cases("post-add")),
     ),
-    reference=_gradient,
+    reference=lambda weight, x, back, order: _gradient(weight, x, back, order),
     misconceptions=(
         Misconception(
             "skip left out",
