@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
     from helpers.grading.grade import Result
-    from helpers.render import Run
+    from helpers.lessons import Run
 
 
 class _OneSentence(click.Group):
@@ -45,7 +45,7 @@ def lab(options: tuple[str, ...]) -> None:
     What you changed is never overwritten. OPTIONS go to `jupyter lab` as they
     are, for example --no-browser or --port 8890.
     """
-    from helpers import render
+    from helpers import lessons
 
     folder = render.ROOT / "my_course"
     for line in render.learner_copy(folder):
@@ -67,7 +67,7 @@ def render(names: tuple[str, ...], force: bool, check: bool) -> None:
     looks at everything. A notebook that matches its source is not executed
     again. After a change in helpers/ use --force.
     """
-    from helpers import render as publishing
+    from helpers import lessons as publishing
 
     if check:
         reasons = publishing.stale(names)
@@ -101,7 +101,7 @@ def run(names: tuple[str, ...], workers: int | None, parameters: tuple) -> None:
     """
     import nbformat
 
-    from helpers import render as publishing
+    from helpers import lessons as publishing
 
     paths = publishing.notebooks(names)
     if not paths:
@@ -207,7 +207,7 @@ def sweep(
 @click.argument("names", nargs=-1)
 def solutions(folder: Path, names: tuple[str, ...]) -> None:
     """Write the worked, executed lessons into FOLDER: all, or those NAMED."""
-    from helpers import render as publishing
+    from helpers import lessons as publishing
 
     for line in publishing.solutions(folder, names):
         click.echo(line)
@@ -290,7 +290,7 @@ def grade(
         raise click.UsageError("say with --column which column of the gradebook to fill")
     from tqdm import tqdm
 
-    from helpers import render
+    from helpers import lessons
     from helpers.grading import grade as grading
 
     def progress(items: "Iterable", total: int) -> "Iterable":
@@ -333,7 +333,7 @@ def release(folder: Path, names: tuple[str, ...], nbgrader: bool) -> None:
     No solution, no reference and no grader is in it; the check of each exercise works
     from stored questions and answers.
     """
-    from helpers import render
+    from helpers import lessons
     from helpers.grading import release as releasing
 
     lessons, experiments = render.lessons(names), render.experiments()
@@ -410,7 +410,7 @@ def _refused(error: ValueError) -> click.ClickException:
 
 def _notebook(name: str) -> Path:
     """Return the notebook that a name or a file name means."""
-    from helpers import render
+    from helpers import lessons
 
     path = Path(name)
     if path.suffix == ".ipynb":

@@ -1,0 +1,5 @@
+"""The ``course`` command."""
+
+from helpers.cli.grade import main
+
+__all__ = ["main"]
