@@ -1,5 +1,6 @@
 import json
 import os
+import platform
 import re
 import shutil
 import signal
@@ -9,12 +10,15 @@ import sys
 import time
 import urllib.request
 from contextlib import contextmanager
+from importlib import metadata
 
 import nbformat
 import pytest
 from click.testing import CliRunner
 
-from helpers import cli, render
+from helpers import cli, lessons
+from helpers.cli import version
+from helpers.lessons import sources
 
 GOOD = """\
 # %% tags=["parameters"]
@@ -54,13 +58,14 @@ from pathlib import Path
 Path(os.environ["PID_FILE"]).write_text(str(os.getpid()))
 time.sleep(60)
 """
-CLONE = render.ROOT
+CLONE = sources.ROOT
 # The command as installed, but for a course in another folder.
 COURSE = """
 import sys
 from pathlib import Path
-from helpers import cli, render
-render.ROOT = Path(sys.argv.pop(1))
+from helpers import cli
+from helpers.lessons import sources
+sources.ROOT = Path(sys.argv.pop(1))
 cli.main()
 """
 
@@ -71,7 +76,7 @@ def root(tmp_path, monkeypatch):
     source = tmp_path / "notebooks" / "source"
     source.mkdir(parents=True)
     (tmp_path / "README.md").write_text("# A course without pictures\n", encoding="utf-8")
-    monkeypatch.setattr(render, "ROOT", tmp_path)
+    monkeypatch.setattr(sources, "ROOT", tmp_path)
     for name, text in {"01_good": GOOD, "02_claim": CLAIM, "03_wrong": WRONG}.items():
         (source / f"{name}.py").write_text(text, encoding="utf-8")
     return tmp_path
@@ -79,9 +84,9 @@ def root(tmp_path, monkeypatch):
 
 def publish(root):
     """Put the unexecuted lessons where rendered ones belong."""
-    for path in render.sources():
+    for path in lessons.source_files():
         target = root / "notebooks" / f"{path.stem}.ipynb"
-        nbformat.write(render.learner_view(path), target)
+        nbformat.write(lessons.learner_view(path), target)
 
 
 def course(*words):
@@ -98,6 +103,27 @@ def test_help_needs_nothing_heavy():
     assert result.exit_code == 0
     for command in ("lab", "render", "run", "solutions"):
         assert re.search(rf"^  {command} ", result.output, re.MULTILINE)
+
+
+def test_version_says_what_a_report_on_a_failed_claim_needs():
+    result = course("--version")
+    assert result.exit_code == 0
+    first, python, torch, numpy, processor, threads = result.output.splitlines()
+    assert first == f"course {metadata.version('vanishing-gradients')}"
+    assert python.startswith(f"Python {platform.python_version()} on ")
+    assert torch.startswith("torch 2.")
+    assert numpy == f"numpy {metadata.version('numpy')}"
+    assert re.fullmatch(r"processor: .+, [A-Z0-9_ ]+", processor)
+    assert re.fullmatch(r"processors to use: \d+; threads of torch: \d+", threads)
+
+
+def test_the_processor_is_named_as_the_system_names_it(tmp_path):
+    described = tmp_path / "cpuinfo"
+    described.write_text("processor\t: 0\nmodel name\t: Fast Chip: 9000\nmodel name\t: other\n")
+    assert version.processor(described) == "Fast Chip: 9000"
+    described.write_text("processor\t: 0\nBogoMIPS\t: 243.75\n")  # as on ARM
+    assert version.processor(described) == (platform.processor() or platform.machine())
+    assert version.processor(tmp_path / "missing") == version.processor(described)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +147,7 @@ def test_an_expected_error_is_one_sentence(root, monkeypatch, words, sentence):
 
 
 def test_an_unexpected_error_keeps_its_traceback(root, monkeypatch):
-    monkeypatch.setattr(render, "notebooks", lambda names: {}[0])
+    monkeypatch.setattr(lessons, "notebooks", lambda names: {}[0])
     assert isinstance(course("run").exception, KeyError)
 
 
@@ -143,9 +169,9 @@ def test_run_takes_names_and_parameters(root, monkeypatch):
 
     def execute(notebooks, workers):
         seen.extend(notebooks)
-        return iter([render.Run(notebooks[0], 1.0, "")])
+        return iter([lessons.Run(notebooks[0], 1.0, "")])
 
-    monkeypatch.setattr(render, "execute", execute)
+    monkeypatch.setattr(lessons, "execute", execute)
     result = course("run", "01", "-p", "seed", "-3", "-p", "names", "abc")
     assert result.exit_code == 0
     assert len(seen) == 1
@@ -233,7 +259,7 @@ def waited_for(answer, process):
 
 
 def test_ctrl_c_stops_the_lessons(root):
-    for path in render.sources():
+    for path in lessons.source_files():
         path.unlink()
     (root / "notebooks" / "source" / "01_slow.py").write_text(SLOW)
     publish(root)

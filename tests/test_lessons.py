@@ -6,7 +6,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from helpers import render
+from helpers import lessons
+from helpers.lessons import copies, publish, rules, sources, views
+from helpers.lessons import run as running
 
 MARKDOWN = "# %% [markdown]\n# # 01 · Where does it go?\n"
 SETUP = '# %% tags=["setup"]\nimport math\n'
@@ -34,7 +36,7 @@ LESSON = "\n".join([MARKDOWN, SETUP, EXERCISE, CHECK, SOLUTION])
 def root(tmp_path, monkeypatch):
     """An empty course in a temporary folder."""
     (tmp_path / "notebooks" / "source").mkdir(parents=True)
-    monkeypatch.setattr(render, "ROOT", tmp_path)
+    monkeypatch.setattr(sources, "ROOT", tmp_path)
     return tmp_path
 
 
@@ -53,7 +55,7 @@ def files(folder):
 
 
 def test_learner_view_has_the_stub_and_no_solution(root):
-    view = render.learner_view(write(root))
+    view = lessons.learner_view(write(root))
     assert [cell.cell_type for cell in view.cells] == ["markdown", "code", "code", "code"]
     assert view.cells[2].source == (
         'def area(radius):\n    """Return the area of a circle."""\n'
@@ -67,7 +69,7 @@ def test_learner_view_has_the_stub_and_no_solution(root):
 
 
 def test_worked_view_has_every_answer_and_no_marker(root):
-    view = render.worked_view(write(root))
+    view = lessons.worked_view(write(root))
     assert len(view.cells) == 5
     assert view.cells[2].source.endswith(
         "    squared_radius = radius**2\n    return math.pi * squared_radius"
@@ -77,7 +79,7 @@ def test_worked_view_has_every_answer_and_no_marker(root):
 
 def test_given_code_around_the_region_stays(root):
     text = EXERCISE.replace("    ###", "    start = 1\n    ###", 1) + "    # given end\n"
-    stub = render.learner_view(write(root, SETUP + text)).cells[1].source.split("\n")
+    stub = lessons.learner_view(write(root, SETUP + text)).cells[1].source.split("\n")
     assert [line.strip() for line in stub[2:]] == [
         "start = 1",
         "raise NotImplementedError  # your turn",
@@ -87,7 +89,7 @@ def test_given_code_around_the_region_stays(root):
 
 def test_views_are_valid_minimal_and_the_same_every_time(root):
     path = write(root)
-    for read in (render.learner_view, render.worked_view):
+    for read in (lessons.learner_view, lessons.worked_view):
         view = read(path)
         nbformat.validate(view)
         assert (view.nbformat, view.nbformat_minor) == (4, 5)
@@ -99,18 +101,18 @@ def test_views_are_valid_minimal_and_the_same_every_time(root):
 
 def test_ids_follow_from_the_cell_alone(root):
     twice = "# %%\nx = 1\n\n# %%\nx = 1\n"
-    plain = render.learner_view(write(root, SETUP + twice))
-    moved = render.learner_view(write(root, MARKDOWN + SETUP + twice))
+    plain = lessons.learner_view(write(root, SETUP + twice))
+    moved = lessons.learner_view(write(root, MARKDOWN + SETUP + twice))
     assert [cell.id for cell in plain.cells] == [cell.id for cell in moved.cells[1:]]
     assert plain.cells[2].id == plain.cells[1].id + "-2"
     assert len({cell.id for cell in moved.cells}) == 4
 
 
 def test_a_file_written_elsewhere_reads_the_same(root):
-    expected = render.learner_view(write(root))
+    expected = lessons.learner_view(write(root))
     windows = write(root)
     windows.write_bytes(LESSON.replace("\n", "\r\n").encode())
-    assert render.learner_view(windows) == expected
+    assert lessons.learner_view(windows) == expected
 
 
 def edited(old, new):
@@ -184,38 +186,38 @@ REFUSED = {
 def test_a_source_that_breaks_a_rule_is_refused_and_nothing_is_written(root, text):
     path = write(root, text)
     before = files(root)
-    for read in (render.learner_view, render.worked_view):
+    for read in (lessons.learner_view, lessons.worked_view):
         with pytest.raises(ValueError, match=r"^01_theory\.py") as refused:
             read(path)
         assert "\n" not in str(refused.value)
     with pytest.raises(ValueError, match=r"^01_theory\.py"):
-        list(render.render())
+        list(publish.render())
     with pytest.raises(ValueError, match=r"^01_theory\.py"):
-        list(render.solutions(root / "worked"))
+        list(copies.solutions(root / "worked"))
     assert files(root) == before
 
 
 def test_a_refusal_names_the_cell(root):
     path = write(root, REFUSED["begin with one hash"])
     with pytest.raises(ValueError, match=r"cell 3 \('def area\(radius\):'\): '# BEGIN SOLUTION'"):
-        render.learner_view(path)
+        lessons.learner_view(path)
 
 
 def test_what_only_looks_dangerous_is_allowed(root):
     code = "# %%\ntotal = (\n    7\n    % 4\n)\nprint('!')\n"
     innocent = code + "\n# %% [markdown]\n# In the end, a solution.\n"
-    assert len(render.learner_view(write(root, LESSON + innocent)).cells) == 6
+    assert len(lessons.learner_view(write(root, LESSON + innocent)).cells) == 6
 
 
 def test_twenty_lines_are_allowed(root):
-    assert render.learner_view(write(root, LESSON + "\n# %%\n" + "x = 1\n" * 20))
+    assert lessons.learner_view(write(root, LESSON + "\n# %%\n" + "x = 1\n" * 20))
 
 
 @pytest.mark.parametrize("where", ["source", "output", "result"])
 def test_a_solution_line_that_is_left_anywhere_is_found(root, where):
-    source = render._read(write(root))
-    view = render.learner_view(write(root))
-    assert not render._leak(source, view)
+    source = rules.read(write(root))
+    view = lessons.learner_view(write(root))
+    assert not views.leak(source, view)
     leaked = "print:     squared_radius = radius**2"
     if where == "source":
         view.cells[0].source += leaked
@@ -224,30 +226,30 @@ def test_a_solution_line_that_is_left_anywhere_is_found(root, where):
     else:
         data = {"text/plain": leaked}
         view.cells[3].outputs = [nbformat.v4.new_output("display_data", data=data)]
-    assert "squared_radius = radius**2" in render._leak(source, view)
+    assert "squared_radius = radius**2" in views.leak(source, view)
 
 
 def test_a_learner_view_that_keeps_the_solution_is_refused(root, monkeypatch):
-    monkeypatch.setattr(render, "_stubbed", render._without_markers)
-    monkeypatch.setattr(render, "_stub_complaint", lambda stubbed, line: "")
+    monkeypatch.setattr(rules, "stubbed", rules.without_markers)
+    monkeypatch.setattr(rules, "_stub_complaint", lambda stubbed, line: "")
     with pytest.raises(ValueError, match="a learner could read"):
-        render.learner_view(write(root))
+        lessons.learner_view(write(root))
 
 
 def test_a_line_that_the_lesson_shows_is_no_leak(root):
     shown = LESSON + "\n# %%\nradius = 2\nsquared_radius = radius**2\n"
-    assert render.learner_view(write(root, shown))
+    assert lessons.learner_view(write(root, shown))
 
 
 # ---- Finding lessons -----------------------------------------------------------------
 
 
 def test_sources_are_found_in_order_and_by_name(root):
-    assert render.sources() == []
+    assert lessons.source_files() == []
     for name in ("10_late", "02_mid", "00_start_here"):
         write(root, name=name)
-    assert [path.stem for path in render.sources()] == ["00_start_here", "02_mid", "10_late"]
-    chosen = render.sources(["10", "notebooks/00_start_here.ipynb"])
+    assert [path.stem for path in lessons.source_files()] == ["00_start_here", "02_mid", "10_late"]
+    chosen = lessons.source_files(["10", "notebooks/00_start_here.ipynb"])
     assert [path.stem for path in chosen] == ["00_start_here", "10_late"]
 
 
@@ -258,52 +260,52 @@ def test_sources_are_found_in_order_and_by_name(root):
 def test_a_source_with_another_kind_of_name_is_refused(root, name):
     write(root, name=name)
     with pytest.raises(ValueError, match="must be named like 01_theory"):
-        render.sources()
+        lessons.source_files()
 
 
 def test_experiments_are_told_from_lessons_by_their_names(root):
-    publish(root)
-    publish(root, SETUP, "phase_diagram")
-    publish(root, SETUP, "depth")
-    assert [path.stem for path in render.sources()] == ["01_theory"]
-    assert [path.stem for path in render.lessons()] == ["01_theory"]
+    store(root)
+    store(root, SETUP, "phase_diagram")
+    store(root, SETUP, "depth")
+    assert [path.stem for path in lessons.source_files()] == ["01_theory"]
+    assert [path.stem for path in lessons.paths()] == ["01_theory"]
     folder = root / "notebooks" / "experiments"
-    assert render.experiments() == [folder / "depth.ipynb", folder / "phase_diagram.ipynb"]
-    assert render.experiments(["depth.ipynb"]) == [folder / "depth.ipynb"]
-    assert render.notebooks() == render.lessons()
-    named = render.notebooks(["depth", "01"])
+    assert lessons.experiments() == [folder / "depth.ipynb", folder / "phase_diagram.ipynb"]
+    assert lessons.experiments(["depth.ipynb"]) == [folder / "depth.ipynb"]
+    assert lessons.notebooks() == lessons.paths()
+    named = lessons.notebooks(["depth", "01"])
     assert named == [root / "notebooks" / "01_theory.ipynb", folder / "depth.ipynb"]
     with pytest.raises(ValueError, match="no experiment 'de'; there are: depth, phase_diagram"):
-        render.experiments(["de"])
+        lessons.experiments(["de"])
     with pytest.raises(ValueError, match="no lesson or experiment 'de'; there are: 01_theory, d"):
-        render.notebooks(["de"])
+        lessons.notebooks(["de"])
     with pytest.raises(ValueError, match="no lesson 'depth'; there are: 01_theory"):
-        render.sources(["depth"])
+        lessons.source_files(["depth"])
 
 
 def test_experiments_wait_until_they_are_named(root):
-    publish(root)
+    store(root)
     write(root, SETUP, "depth")
-    publish(root, SETUP, "orphan")
+    store(root, SETUP, "orphan")
     (root / "notebooks" / "source" / "orphan.py").unlink()
-    assert render.stale() == {
+    assert publish.stale() == {
         "depth": "has not been rendered yet",
         "orphan": "has no source in notebooks/source; delete the notebook",
     }
-    assert list(render.render()) == ["01_theory: up to date"]
-    (line,) = render.render(["depth"])
+    assert list(publish.render()) == ["01_theory: up to date"]
+    (line,) = publish.render(["depth"])
     assert line.startswith("depth: rendered in ")
-    assert list(render.stale()) == ["orphan"]
-    (line,) = render.solutions(root / "worked")
+    assert list(publish.stale()) == ["orphan"]
+    (line,) = copies.solutions(root / "worked")
     assert line.startswith("01_theory: ")
 
 
 def test_an_unknown_lesson_is_refused(root):
     write(root)
     with pytest.raises(ValueError, match="no lesson '02_x'; there are: 01_theory"):
-        render.sources(["02_x"])
+        lessons.source_files(["02_x"])
     with pytest.raises(ValueError, match="no lesson '01'; there are: none yet"):
-        render.lessons(["01"])
+        lessons.paths(["01"])
 
 
 # ---- Executing -----------------------------------------------------------------------
@@ -326,7 +328,7 @@ print(sorted({"a", "b"}), {"a", "b"})
 def test_rendering_is_byte_stable_and_does_no_needless_work(root):
     write(root, LESSON + FIGURE)
     write(root, SETUP, name="02_small")
-    first = list(render.render())
+    first = list(publish.render())
     assert [re.sub(r"[\d.]+ s$", "", line) for line in first] == [
         "01_theory: rendered in ",
         "02_small: rendered in ",
@@ -338,12 +340,12 @@ def test_rendering_is_byte_stable_and_does_no_needless_work(root):
     assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
     assert code[2].outputs[0].text == "Exercise 1.1: not attempted yet\n"
     assert "image/png" in code[4].outputs[0].data
-    assert notebook.metadata == render.learner_view(write(root, LESSON + FIGURE)).metadata
+    assert notebook.metadata == lessons.learner_view(write(root, LESSON + FIGURE)).metadata
     assert content.endswith(b"}\n")
     assert str(root).encode() not in content
 
-    assert list(render.render()) == ["01_theory: up to date", "02_small: up to date"]
-    (forced,) = render.render(["01"], force=True)
+    assert list(publish.render()) == ["01_theory: up to date", "02_small: up to date"]
+    (forced,) = publish.render(["01"], force=True)
     assert forced.startswith("01_theory: unchanged in ")
     assert (path.read_bytes(), path.stat().st_mtime_ns) == (content, written)
     assert {path.name for path in (root / "notebooks").iterdir()} == {
@@ -363,7 +365,7 @@ def test_a_lesson_that_cannot_be_published_leaves_everything_as_it_was(root):
     (root / "notebooks" / "01_error.ipynb").write_text("old")
     lines = []
     with pytest.raises(ValueError, match="not rendered: 01_error, 02_stderr, 03_leak;"):
-        lines.extend(render.render())
+        lines.extend(publish.render())
     # The lines before the error are the report; extend() loses none of them.
     assert lines[0] == "01_error: FAILED, cell [3]: AssertionError: one is not two"
     assert lines[1] == "02_stderr: FAILED, cell [2] writes to stderr: 'x'"
@@ -381,9 +383,9 @@ def test_a_run_tells_its_failure_and_changes_nothing(root):
     failing = {"01_dead": "os._exit(1)", "02_bare": "assert not os", "03_fine": "x = os"}
     for name, line in failing.items():
         write(root, f"{first}\n# %%\n{line}\n", name)
-    notebooks = [render.learner_view(path) for path in render.sources()]
+    notebooks = [lessons.learner_view(path) for path in lessons.source_files()]
     before = [nbformat.writes(notebook) for notebook in notebooks]
-    runs = list(render.execute(notebooks, workers=2))
+    runs = list(lessons.execute(notebooks, workers=2))
     assert [run.failure for run in runs] == [
         "cell [2]: Kernel died",
         "cell [2]: AssertionError",
@@ -407,7 +409,7 @@ def test_what_a_cell_prints_is_one_output_however_long_it_pauses():
         "print('d')"
     )
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
-    (run,) = render.execute([notebook])
+    (run,) = lessons.execute([notebook])
     outputs = run.notebook.cells[0].outputs
     assert [output.output_type for output in outputs] == ["stream", "display_data", "stream"]
     assert [output.get("text") for output in outputs] == ["a\nb\nc\n", None, "d\n"]
@@ -415,34 +417,34 @@ def test_what_a_cell_prints_is_one_output_however_long_it_pauses():
 
 def test_nobody_looks_on_while_notebooks_are_executed(monkeypatch):
     monkeypatch.setenv("JPY_SESSION_NAME", "lesson.ipynb")  # as in a kernel of JupyterLab
-    assert "JPY_SESSION_NAME" not in render._kernel_environment("folder")
+    assert "JPY_SESSION_NAME" not in running._kernel_environment("folder")
 
 
 def test_workers_must_be_a_positive_number():
     with pytest.raises(ValueError, match="workers must be at least 1, got 0"):
-        list(render.execute([], workers=0))
+        list(lessons.execute([], workers=0))
 
 
 def test_a_widget_is_not_published():
     cell = nbformat.v4.new_code_cell("slider", execution_count=3)
-    cell.outputs = [nbformat.v4.new_output("display_data", {render._WIDGET: {"model_id": "1"}})]
+    cell.outputs = [nbformat.v4.new_output("display_data", {publish._WIDGET: {"model_id": "1"}})]
     notebook = nbformat.v4.new_notebook(cells=[cell])
-    assert render._unpublishable(notebook).startswith("cell [3] shows a widget")
+    assert publish._unpublishable(notebook).startswith("cell [3] shows a widget")
 
 
 # ---- In step -------------------------------------------------------------------------
 
 
-def publish(root, text=LESSON, name="01_theory", output="1\n"):
+def store(root, text=LESSON, name="01_theory", output="1\n"):
     """Store a lesson as if it had been rendered, without running a kernel."""
-    view = render.learner_view(write(root, text, name))
+    view = lessons.learner_view(write(root, text, name))
     code = [cell for cell in view.cells if cell.cell_type == "code"]
     for count, cell in enumerate(code, start=1):
         cell.execution_count = count
         cell.outputs = [nbformat.v4.new_output("stream", text=output)]
-    path = render._rendered(root / f"{name}.py")
+    path = sources.notebook_of(root / f"{name}.py")
     path.parent.mkdir(exist_ok=True)
-    path.write_bytes(render._serialised(view))
+    path.write_bytes(views.serialised(view))
     return path
 
 
@@ -467,26 +469,47 @@ def damaged(path, change):
     ],
 )
 def test_a_notebook_out_of_step_is_seen(root, change, reason):
-    path = publish(root)
-    assert render.stale() == {}
+    path = store(root)
+    assert publish.stale() == {}
     damaged(path, change)
-    assert reason in render.stale()["01_theory"]
+    assert reason in publish.stale()["01_theory"]
     path.write_text("{")
-    assert render.stale() == {"01_theory": "is not a readable notebook"}
+    assert publish.stale() == {"01_theory": "is not a readable notebook"}
 
 
 def test_a_changed_source_and_orphans_are_seen(root):
-    publish(root)
+    store(root)
     write(root, LESSON + "\n# %%\nx = 1\n")
-    publish(root, name="02_orphan")
+    store(root, name="02_orphan")
     (root / "notebooks" / "source" / "02_orphan.py").unlink()
     write(root, name="03_new")
-    assert render.stale() == {
+    assert publish.stale() == {
         "01_theory": "differs from its source",
         "02_orphan": "has no source in notebooks/source; delete the notebook",
         "03_new": "has not been rendered yet",
     }
-    assert list(render.stale(["03"])) == ["02_orphan", "03_new"]
+    assert list(publish.stale(["03"])) == ["02_orphan", "03_new"]
+
+
+# ---- The README's pictures ------------------------------------------------------------
+
+
+def test_readme_picture_without_a_lesson_is_refused(root):
+    (root / "README.md").write_text("![No such figure](docs/a.png)")
+    with pytest.raises(ValueError, match=r"README.md shows docs/a.png, but no lesson"):
+        list(publish.readme_pictures())
+
+
+def test_readme_picture_that_differs_is_replaced(root):
+    figure = nbformat.v4.new_output(
+        "display_data", {"image/png": "YWJj"}, metadata={"image/png": {"alt": "A line"}}
+    )
+    cell = nbformat.v4.new_code_cell(outputs=[figure])
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), root / "notebooks" / "00_a.ipynb")
+    (root / "README.md").write_text("![A line](docs/a.png)")
+    assert list(publish.readme_pictures()) == ["docs/a.png: taken from its lesson"]
+    assert (root / "docs" / "a.png").read_bytes() == b"abc"
+    assert list(publish.readme_pictures()) == []
 
 
 # ---- The learner's copy --------------------------------------------------------------
@@ -503,29 +526,29 @@ def learn(path, text="# my own line"):
 
 
 def test_the_first_copy_is_what_was_published_and_the_second_does_nothing(root):
-    path, mine = publish(root), root / "my_course"
-    assert render.learner_copy(mine) == ["01_theory.ipynb: new"]
+    path, mine = store(root), root / "my_course"
+    assert copies.learner_copy(mine) == ["01_theory.ipynb: new"]
     assert (mine / path.name).read_bytes() == path.read_bytes()
     before = {p.name: p.stat().st_mtime_ns for p in mine.iterdir()}
-    assert render.learner_copy(mine) == []
+    assert copies.learner_copy(mine) == []
     assert {p.name: p.stat().st_mtime_ns for p in mine.iterdir()} == before
-    publish(root, name="02_more")
-    assert render.learner_copy(mine) == ["02_more.ipynb: new"]
+    store(root, name="02_more")
+    assert copies.learner_copy(mine) == ["02_more.ipynb: new"]
 
 
 def test_experiments_are_copied_into_their_own_folder(root):
-    lesson, mine = publish(root), root / "my_course"
-    path = publish(root, SETUP, "depth")
-    assert render.learner_copy(mine) == ["01_theory.ipynb: new", "experiments/depth.ipynb: new"]
+    lesson, mine = store(root), root / "my_course"
+    path = store(root, SETUP, "depth")
+    assert copies.learner_copy(mine) == ["01_theory.ipynb: new", "experiments/depth.ipynb: new"]
     copy = mine / "experiments" / "depth.ipynb"
     assert copy.read_bytes() == path.read_bytes()
     assert names(mine) == [lesson.name]
-    assert render.learner_copy(mine) == []
+    assert copies.learner_copy(mine) == []
 
     damaged(copy, lambda nb: nb["cells"][0]["source"].append("# my own line"))
     work = copy.read_bytes()
-    publish(root, SETUP + "\n# %%\nx = 1\n", "depth")
-    assert render.learner_copy(mine) == [
+    store(root, SETUP + "\n# %%\nx = 1\n", "depth")
+    assert copies.learner_copy(mine) == [
         "experiments/depth.ipynb: kept as you changed it; the new version is depth.updated.ipynb"
     ]
     assert copy.read_bytes() == work
@@ -534,111 +557,111 @@ def test_experiments_are_copied_into_their_own_folder(root):
 
 def test_an_untouched_notebook_is_updated(root):
     mine = root / "my_course"
-    publish(root)
-    render.learner_copy(mine)
-    new = publish(root, LESSON + "\n# %%\nx = 1\n").read_bytes()
-    assert render.learner_copy(mine) == ["01_theory.ipynb: updated"]
+    store(root)
+    copies.learner_copy(mine)
+    new = store(root, LESSON + "\n# %%\nx = 1\n").read_bytes()
+    assert copies.learner_copy(mine) == ["01_theory.ipynb: updated"]
     assert (mine / "01_theory.ipynb").read_bytes() == new
     assert names(mine) == ["01_theory.ipynb"]
 
 
 def test_running_a_notebook_is_not_editing_it(root):
     mine = root / "my_course"
-    publish(root)
-    render.learner_copy(mine)
+    store(root)
+    copies.learner_copy(mine)
     damaged(mine / "01_theory.ipynb", lambda nb: nb["cells"][1].update(outputs=[]))
-    assert render.learner_copy(mine) == []
-    new = publish(root, output="2\n").read_bytes()
-    assert render.learner_copy(mine) == ["01_theory.ipynb: updated"]
+    assert copies.learner_copy(mine) == []
+    new = store(root, output="2\n").read_bytes()
+    assert copies.learner_copy(mine) == ["01_theory.ipynb: updated"]
     assert (mine / "01_theory.ipynb").read_bytes() == new
 
 
 def test_an_edited_notebook_is_kept_and_the_update_laid_beside_it_once(root):
     mine = root / "my_course"
-    publish(root)
-    render.learner_copy(mine)
+    store(root)
+    copies.learner_copy(mine)
     work = learn(mine / "01_theory.ipynb")
-    assert render.learner_copy(mine) == []
-    publish(root, output="2\n")  # only outputs changed: nothing new to read
-    assert render.learner_copy(mine) == []
+    assert copies.learner_copy(mine) == []
+    store(root, output="2\n")  # only outputs changed: nothing new to read
+    assert copies.learner_copy(mine) == []
 
-    second = publish(root, LESSON + "\n# %%\nx = 2\n").read_bytes()
-    (line,) = render.learner_copy(mine)
+    second = store(root, LESSON + "\n# %%\nx = 2\n").read_bytes()
+    (line,) = copies.learner_copy(mine)
     assert line.endswith("kept as you changed it; the new version is 01_theory.updated.ipynb")
     assert (mine / "01_theory.ipynb").read_bytes() == work
     assert (mine / "01_theory.updated.ipynb").read_bytes() == second
-    assert render.learner_copy(mine) == []
+    assert copies.learner_copy(mine) == []
 
-    third = publish(root, LESSON + "\n# %%\nx = 3\n").read_bytes()
-    assert len(render.learner_copy(mine)) == 1
+    third = store(root, LESSON + "\n# %%\nx = 3\n").read_bytes()
+    assert len(copies.learner_copy(mine)) == 1
     assert (mine / "01_theory.updated.ipynb").read_bytes() == third
     assert names(mine) == ["01_theory.ipynb", "01_theory.updated.ipynb"]
 
     more_work = learn(mine / "01_theory.updated.ipynb")
-    fourth = publish(root, LESSON + "\n# %%\nx = 4\n").read_bytes()
-    assert render.learner_copy(mine)[0].endswith("01_theory.updated-2.ipynb")
+    fourth = store(root, LESSON + "\n# %%\nx = 4\n").read_bytes()
+    assert copies.learner_copy(mine)[0].endswith("01_theory.updated-2.ipynb")
     assert (mine / "01_theory.ipynb").read_bytes() == work
     assert (mine / "01_theory.updated.ipynb").read_bytes() == more_work
     assert (mine / "01_theory.updated-2.ipynb").read_bytes() == fourth
 
     (mine / "01_theory.updated-2.ipynb").unlink()  # read and thrown away
-    assert render.learner_copy(mine) == []
+    assert copies.learner_copy(mine) == []
 
 
 def test_a_deleted_notebook_comes_back(root):
-    path, mine = publish(root), root / "my_course"
-    render.learner_copy(mine)
+    path, mine = store(root), root / "my_course"
+    copies.learner_copy(mine)
     (mine / path.name).unlink()
-    assert render.learner_copy(mine) == ["01_theory.ipynb: back again"]
+    assert copies.learner_copy(mine) == ["01_theory.ipynb: back again"]
     assert (mine / path.name).read_bytes() == path.read_bytes()
 
 
 @pytest.mark.parametrize("manifest", [None, "{"])
 def test_without_its_manifest_everything_different_is_the_learners(root, manifest):
     mine = root / "my_course"
-    publish(root)
-    publish(root, name="02_same")
-    render.learner_copy(mine)
+    store(root)
+    store(root, name="02_same")
+    copies.learner_copy(mine)
     work = learn(mine / "01_theory.ipynb")
     (mine / ".course.json").unlink()
     if manifest is not None:
         (mine / ".course.json").write_text(manifest)
-    (line,) = render.learner_copy(mine)
+    (line,) = copies.learner_copy(mine)
     assert line.endswith("01_theory.updated.ipynb")
     assert (mine / "01_theory.ipynb").read_bytes() == work
-    assert render.learner_copy(mine) == []
+    assert copies.learner_copy(mine) == []
 
 
 @pytest.mark.parametrize("junk", [b"", b"\xff", b"[]", b'{"cells": 3}', b'{"cells": [3]}'])
 def test_a_file_that_is_no_notebook_is_kept_too(root, junk):
-    path, mine = publish(root), root / "my_course"
-    render.learner_copy(mine)
+    path, mine = store(root), root / "my_course"
+    copies.learner_copy(mine)
     (mine / path.name).write_bytes(junk)
-    assert render.learner_copy(mine) == []
-    publish(root, LESSON + "\n# %%\nx = 2\n")
-    assert len(render.learner_copy(mine)) == 1
+    assert copies.learner_copy(mine) == []
+    store(root, LESSON + "\n# %%\nx = 2\n")
+    assert len(copies.learner_copy(mine)) == 1
     assert (mine / path.name).read_bytes() == junk
 
 
 def test_an_update_that_was_adopted_counts_as_handed_out(root):
     mine = root / "my_course"
-    publish(root)
-    render.learner_copy(mine)
+    store(root)
+    copies.learner_copy(mine)
     learn(mine / "01_theory.ipynb")
-    publish(root, LESSON + "\n# %%\nx = 2\n")
-    render.learner_copy(mine)
+    store(root, LESSON + "\n# %%\nx = 2\n")
+    copies.learner_copy(mine)
     (mine / "01_theory.updated.ipynb").replace(mine / "01_theory.ipynb")
-    render.learner_copy(mine)
+    copies.learner_copy(mine)
     assert names(mine) == ["01_theory.ipynb"]
-    third = publish(root, LESSON + "\n# %%\nx = 3\n").read_bytes()
-    assert render.learner_copy(mine) == ["01_theory.ipynb: updated"]
+    third = store(root, LESSON + "\n# %%\nx = 3\n").read_bytes()
+    assert copies.learner_copy(mine) == ["01_theory.ipynb: updated"]
     assert (mine / "01_theory.ipynb").read_bytes() == third
 
 
 def test_a_copy_that_was_cut_short_is_finished(root, monkeypatch):
     mine = root / "my_course"
-    publish(root)
-    publish(root, name="02_more")
+    store(root)
+    store(root, name="02_more")
 
     def full_disk(self, target):
         raise OSError("no space left")
@@ -646,25 +669,25 @@ def test_a_copy_that_was_cut_short_is_finished(root, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(Path, "replace", full_disk)
         with pytest.raises(OSError, match="no space"):
-            render.learner_copy(mine)
+            copies.learner_copy(mine)
     assert files(mine) == {}
-    assert len(render.learner_copy(mine)) == 2
+    assert len(copies.learner_copy(mine)) == 2
     assert set(files(mine)) == {"01_theory.ipynb", "02_more.ipynb", ".course.json"}
 
 
 def test_copies_never_go_into_the_published_folder(root):
-    publish(root)
+    store(root)
     before = files(root)
     with pytest.raises(ValueError, match="name another folder"):
-        render.learner_copy(root / "notebooks")
+        copies.learner_copy(root / "notebooks")
     with pytest.raises(ValueError, match="name another folder"):
-        list(render.solutions(root / "notebooks" / "worked"))
+        list(copies.solutions(root / "notebooks" / "worked"))
     assert files(root) == before
 
 
 def test_nothing_rendered_is_said(root):
     with pytest.raises(ValueError, match="run `course render` first"):
-        render.learner_copy(root / "my_course")
+        copies.learner_copy(root / "my_course")
     assert not (root / "my_course").exists()
 
 
@@ -674,7 +697,7 @@ def test_nothing_rendered_is_said(root):
 def test_worked_lessons_are_executed_and_never_written_over_somebodys_file(root):
     write(root)
     folder = root / "worked"
-    (line,) = render.solutions(folder)
+    (line,) = copies.solutions(folder)
     assert line.startswith("01_theory: worked version written")
     path = folder / "01_theory.ipynb"
     notebook = nbformat.read(path, as_version=4)
@@ -683,18 +706,18 @@ def test_worked_lessons_are_executed_and_never_written_over_somebodys_file(root)
     learn(path)
     edited_by_teacher = path.read_bytes()
     with pytest.raises(ValueError, match="is in the way"):
-        list(render.solutions(folder))
+        list(copies.solutions(folder))
     assert path.read_bytes() == edited_by_teacher
     path.write_bytes(content)
-    list(render.solutions(folder))
+    list(copies.solutions(folder))
     assert path.read_bytes() == content
     path.write_text("notes")
     with pytest.raises(ValueError, match="is in the way"):
-        list(render.solutions(folder))
+        list(copies.solutions(folder))
 
 
 def test_a_worked_lesson_that_fails_is_not_written(root):
     write(root, LESSON + "\n# %%\n1 / 0\n")
     with pytest.raises(ValueError, match="not written: 01_theory"):
-        list(render.solutions(root / "worked"))
+        list(copies.solutions(root / "worked"))
     assert not (root / "worked").exists()

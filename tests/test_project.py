@@ -6,12 +6,11 @@ import subprocess
 import sys
 import tomllib
 
-import nbformat
 import pytest
 import yaml
 
-from helpers import render
-from helpers.render import ROOT
+from helpers.lessons import publish
+from helpers.lessons.sources import ROOT
 
 # A module may import those before it, never those after it.
 ORDER = ["checks", "text"]
@@ -157,25 +156,4 @@ def test_ci_runs_the_command_that_the_readme_gives():
 
 
 def test_readme_pictures_are_those_of_the_lessons():
-    assert list(render.readme_pictures()) == []
-
-
-def test_readme_picture_without_a_lesson_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(render, "ROOT", tmp_path)
-    (tmp_path / "README.md").write_text("![No such figure](docs/a.png)")
-    with pytest.raises(ValueError, match=r"README.md shows docs/a.png, but no lesson"):
-        list(render.readme_pictures())
-
-
-def test_readme_picture_that_differs_is_replaced(tmp_path, monkeypatch):
-    monkeypatch.setattr(render, "ROOT", tmp_path)
-    (tmp_path / "notebooks").mkdir()
-    figure = nbformat.v4.new_output(
-        "display_data", {"image/png": "YWJj"}, metadata={"image/png": {"alt": "A line"}}
-    )
-    cell = nbformat.v4.new_code_cell(outputs=[figure])
-    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "notebooks" / "00_a.ipynb")
-    (tmp_path / "README.md").write_text("![A line](docs/a.png)")
-    assert list(render.readme_pictures()) == ["docs/a.png: taken from its lesson"]
-    assert (tmp_path / "docs" / "a.png").read_bytes() == b"abc"
-    assert list(render.readme_pictures()) == []
+    assert list(publish.readme_pictures()) == []

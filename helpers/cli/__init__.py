@@ -1,5 +1,8 @@
-"""The ``course`` command."""
+"""The ``course`` command.
 
-from helpers.cli.grade import main
+Everything slow is imported inside the commands, so that ``course --help`` answers at once.
+"""
+
+from helpers.cli._main import main
 
 __all__ = ["main"]

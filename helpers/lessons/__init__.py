@@ -1,35 +1,28 @@
-"""Turn a lesson's source into the notebooks that people open."""
+"""Turn a lesson's source into the notebooks that people open.
 
-from helpers.lessons.publish import (
-    ROOT,
-    Run,
-    execute,
-    experiments,
-    learner_copy,
-    learner_view,
-    lessons,
-    notebooks,
-    readme_pictures,
-    render,
-    solutions,
-    sources,
-    stale,
-    worked_view,
-)
+A lesson is written once, in ``notebooks/source/NN_topic.py`` (jupytext's percent format).
+From it come the rendered notebook ``notebooks/NN_topic.ipynb`` (exercises unsolved,
+executed, outputs stored), the learner's own copy of that, and the worked version.
+
+A source without a number, ``notebooks/source/topic.py``, is an experiment: a notebook that
+takes minutes, ``notebooks/experiments/topic.ipynb``. It is executed only when it is named.
+
+Handed on from here is what finds, reads and executes notebooks. Used by their names are
+``publish``, which keeps the rendered notebooks equal to their sources, ``copies``, which
+brings notebooks into folders of learners and teachers, and ``sources.ROOT``.
+"""
+
+from helpers.lessons.run import Run, execute
+from helpers.lessons.sources import experiments, notebooks, paths, source_files
+from helpers.lessons.views import learner_view, worked_view
 
 __all__ = [
-    "ROOT",
     "Run",
     "execute",
     "experiments",
-    "learner_copy",
     "learner_view",
-    "lessons",
     "notebooks",
-    "readme_pictures",
-    "render",
-    "solutions",
-    "sources",
-    "stale",
+    "paths",
+    "source_files",
     "worked_view",
 ]

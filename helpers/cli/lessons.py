@@ -1,0 +1,167 @@
+"""Commands for lessons: open, render, run, and write the worked versions."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from nbformat import NotebookNode
+
+    from helpers.lessons import Run
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+def lab(options: tuple[str, ...]) -> None:
+    """Open your own copy of the course, my_course/, in JupyterLab.
+
+    What you changed is never overwritten. OPTIONS go to `jupyter lab` as they
+    are, for example --no-browser or --port 8890.
+    """
+    from helpers.lessons import copies, sources
+
+    folder = sources.ROOT / "my_course"
+    for line in copies.learner_copy(folder):
+        click.echo(line)
+    command = _lab_command(folder, sources.paths()[0].name, options)
+    os.environ.update(_lab_environment(sources.ROOT))
+    sys.stdout.flush()
+    os.execv(command[0], command)
+
+
+@click.command()
+@click.argument("names", nargs=-1)
+@click.option("--force", is_flag=True, help="Also execute notebooks that match their source.")
+@click.option("--check", is_flag=True, help="Execute nothing; fail if a notebook is out of step.")
+def render(names: tuple[str, ...], force: bool, check: bool) -> None:
+    """Turn notebooks/source into executed notebooks: all lessons, or those NAMED.
+
+    An experiment takes minutes, so it is rendered only when it is named; --check
+    looks at everything. A notebook that matches its source is not executed
+    again. After a change in helpers/ use --force.
+    """
+    from helpers.lessons import publish
+
+    if check:
+        reasons = publish.stale(names)
+        for name, reason in reasons.items():
+            click.echo(f"{name}: {reason}")
+        if reasons:
+            raise click.ClickException(
+                "run `course render`, naming every experiment, and commit the result"
+            )
+        return
+    for line in publish.render(names, force=force):
+        click.echo(line)
+    for line in publish.readme_pictures():
+        click.echo(line)
+
+
+@click.command()
+@click.argument("names", nargs=-1)
+@click.option(
+    "--workers", type=click.IntRange(1), help="How many at a time  [default: processors]."
+)
+@click.option(
+    "-p", "parameters", nargs=2, multiple=True, metavar="NAME VALUE", help="Change a parameter."
+)
+def run(
+    names: tuple[str, ...], workers: int | None, parameters: tuple[tuple[str, str], ...]
+) -> None:
+    """Execute notebooks without a browser: all lessons, or those NAMED.
+
+    An experiment takes minutes, so it runs only when it is named. One line per
+    notebook says how many claims held. Nothing is written. The exit code is 1 if
+    a claim or a cell failed.
+    """
+    import nbformat
+
+    from helpers import lessons
+
+    paths = lessons.notebooks(names)
+    if not paths:
+        raise click.ClickException("notebooks/ holds no rendered lesson; run `course render` first")
+    loaded = [nbformat.read(path, as_version=4) for path in paths]
+    for path, notebook in zip(paths, loaded, strict=True):
+        _set_parameters(notebook, path.stem, parameters)
+    width = max(len(path.stem) for path in paths)
+    failed = False
+    for path, result in zip(paths, lessons.execute(loaded, workers), strict=True):
+        click.echo(f"{path.stem:{width}}  {_verdict(result)}")
+        failed = failed or bool(result.failure)
+    sys.exit(failed)
+
+
+@click.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("names", nargs=-1)
+def solutions(folder: Path, names: tuple[str, ...]) -> None:
+    """Write the worked, executed lessons into FOLDER: all, or those NAMED."""
+    from helpers.lessons import copies
+
+    for line in copies.solutions(folder, names):
+        click.echo(line)
+
+
+def _lab_command(folder: Path, first: str, options: "Iterable[str]") -> list[str]:
+    """Return the command that opens JupyterLab on the first lesson."""
+    command = [
+        *(sys.executable, "-m", "jupyterlab"),
+        f"--ServerApp.root_dir={folder}",
+        f"--LabApp.default_url=/lab/tree/{first}",
+        # The course works without a network: ask nobody for news or updates.
+        "--LabApp.news_url=None",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    ]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        command.append("--allow-root")  # in a container everybody is root
+    return [*command, *options]
+
+
+def _lab_environment(root: Path) -> dict[str, str]:
+    """Return what JupyterLab and its kernels find in their environment."""
+    # Settings in .jupyter keep JupyterLab from asking about news on its first start.
+    config = [str(root / ".jupyter"), os.environ.get("JUPYTER_CONFIG_PATH", "")]
+    return {
+        "JUPYTER_CONFIG_PATH": os.pathsep.join(filter(None, config)),
+        # Networks this small train fastest on one thread.
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
+    }
+
+
+def _set_parameters(
+    notebook: "NotebookNode", lesson: str, parameters: tuple[tuple[str, str], ...]
+) -> None:
+    """Add assignments to the parameters cell, so that cell numbers stay."""
+    from helpers import experiment
+    from helpers.sweep import literal
+
+    cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    known = experiment.parameters(notebook)
+    for name, text in parameters:
+        if name not in known:
+            raise ValueError(
+                f"{lesson} has no parameter {name!r}; it has: {', '.join(known) or 'none'}"
+            )
+        cells[0].source += f"\n{name} = {literal(text)!r}"
+
+
+def _verdict(result: "Run") -> str:
+    """Return the line that sums up how a notebook ran."""
+    if result.failure:
+        return f"FAILED, {result.failure}"
+    cells = result.notebook.cells
+    claims = sum(
+        line.startswith("✓ ")
+        for cell in cells
+        for output in cell.get("outputs", [])
+        for line in output.get("text", "").split("\n")
+    )
+    exercises = sum("exercise" in cell.metadata.get("tags", []) for cell in cells)
+    noun = "exercise " if exercises == 1 else "exercises"
+    return f"{claims:3} claims held  {exercises:2} {noun}  {result.seconds:6.1f} s"

@@ -1,0 +1,165 @@
+"""Bring notebooks into folders of learners and teachers, never over what they wrote."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from helpers import files
+from helpers.lessons import sources, views
+from helpers.lessons.run import execute
+
+
+def learner_copy(folder: Path) -> list[str]:
+    """Bring a learner's own folder up to date without touching their work.
+
+    A notebook whose cells the learner has not edited is replaced by its new
+    version (running it is not editing it). Beside an edited one the new
+    version is laid as ``01_theory.updated.ipynb``, once. A deleted notebook
+    comes back. Experiments have a folder of their own, as links expect.
+
+    Args:
+        folder: The learner's folder; made when missing.
+
+    Returns:
+        What was done, one line per notebook; empty when there was nothing to do.
+
+    Raises:
+        ValueError: If nothing has been rendered yet, or the folder is the
+            course's own.
+    """
+    folder = _outside_notebooks(folder)
+    rendered = sources.paths()
+    if not rendered:
+        raise ValueError("notebooks/ holds no rendered lesson yet; run `course render` first")
+    folder.mkdir(parents=True, exist_ok=True)
+    manifest = _manifest(folder)
+    done = []
+    for notebook in [*rendered, *sources.experiments()]:
+        place = notebook.parent.relative_to(sources.ROOT / "notebooks")
+        (folder / place).mkdir(exist_ok=True)
+        record = manifest.setdefault(notebook.stem, {"offered": [], "files": {}})
+        if line := _hand_out(notebook, folder / place, record):
+            done.append(f"{place.name}/{line}" if place.name else line)
+    text = json.dumps(manifest, indent=1, sort_keys=True) + "\n"
+    files.write(folder / ".course.json", text.encode())
+    return done
+
+
+def solutions(folder: Path, names: Iterable[str] = (), workers: int | None = None) -> Iterator[str]:
+    """Execute the worked version of each lesson and store it in a folder.
+
+    Args:
+        folder: Where to; made when missing. A file in it is replaced only if
+            it is a worked version from here that nobody has edited.
+        names: Which lessons; all when empty.
+        workers: How many at a time; one for each processor when omitted.
+
+    Yields:
+        One line per lesson: what was done.
+
+    Raises:
+        ValueError: If the folder is the course's own, a file is in the way, a
+            source breaks a rule or a cell fails.
+    """
+    folder = _outside_notebooks(folder)
+    chosen = sources.source_files(names)
+    for target in (folder / f"{path.stem}.ipynb" for path in chosen):
+        if target.exists() and not _is_own_solution(target):
+            raise ValueError(
+                f"{target} is in the way: it is not a worked version as the course made it; "
+                "move it or name another folder"
+            )
+    worked = [views.worked_view(path) for path in chosen]
+    failed = []
+    for path, run in zip(chosen, execute(worked, workers), strict=True):
+        if run.failure:
+            failed.append(path.stem)
+            yield f"{path.stem}: FAILED, {run.failure}"
+            continue
+        run.notebook.metadata["course"] = {"worked": _fingerprint(views.serialised(run.notebook))}
+        folder.mkdir(parents=True, exist_ok=True)
+        files.write(folder / f"{path.stem}.ipynb", views.serialised(run.notebook))
+        yield f"{path.stem}: worked version written after {run.seconds:.1f} s"
+    if failed:
+        raise ValueError(f"not written: {', '.join(failed)}")
+
+
+def _outside_notebooks(folder: Path) -> Path:
+    """Return the folder as a full path; refuse the one that is published."""
+    folder = folder.resolve()
+    if folder.is_relative_to(sources.ROOT / "notebooks"):
+        raise ValueError("notebooks/ holds the published lessons; name another folder")
+    return folder
+
+
+def _fingerprint(content: bytes) -> str:
+    """Return a hash of what people type in a notebook: cells, not outputs."""
+    try:
+        cells = json.loads(content)["cells"]
+        typed = [
+            [cell["cell_type"], "".join(cell["source"]), cell.get("attachments")] for cell in cells
+        ]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return hashlib.sha256(content).hexdigest()  # not a notebook: any difference counts
+    return hashlib.sha256(json.dumps(typed, sort_keys=True).encode()).hexdigest()
+
+
+def _is_own_solution(path: Path) -> bool:
+    content = path.read_bytes()
+    try:
+        mark = json.loads(content)["metadata"]["course"]["worked"]
+    except (ValueError, KeyError, TypeError):
+        return False
+    return mark == _fingerprint(content)
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    """Return what was handed out before; nothing if that is not known.
+
+    Then every notebook that differs counts as the learner's work: the safe side.
+    """
+    try:
+        return json.loads((folder / ".course.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def _hand_out(lesson: Path, folder: Path, record: dict[str, Any]) -> str:
+    """Bring one notebook of the learner up to date; say what was done."""
+    content = lesson.read_bytes()
+    new = {"bytes": hashlib.sha256(content).hexdigest(), "cells": _fingerprint(content)}
+    target = folder / lesson.name
+    handed = record["files"].get(target.name)
+    line = ""
+    if not target.exists():
+        line = f"{target.name}: {'back again' if handed else 'new'}"
+    elif not _edited(target, new, record):
+        if handed and handed["bytes"] != new["bytes"]:
+            line = f"{target.name}: updated"
+    elif new["cells"] in record["offered"]:
+        return ""
+    else:
+        target = _free_place(target, new, record)
+        line = f"{lesson.name}: kept as you changed it; the new version is {target.name}"
+    if line:
+        files.write(target, content)
+    record["files"][target.name] = new
+    record["offered"] = sorted({*record["offered"], new["cells"]})
+    return line
+
+
+def _edited(path: Path, new: dict[str, str], record: dict[str, Any]) -> bool:
+    """Say whether a file holds anything that the course did not put there."""
+    handed = record["files"].get(path.name, new)
+    return _fingerprint(path.read_bytes()) not in (handed["cells"], new["cells"])
+
+
+def _free_place(target: Path, new: dict[str, str], record: dict[str, Any]) -> Path:
+    """Return the first place for an update where no edits are."""
+    number, place = 1, target.with_name(f"{target.stem}.updated.ipynb")
+    while place.exists() and _edited(place, new, record):
+        number += 1
+        place = target.with_name(f"{target.stem}.updated-{number}.ipynb")
+    return place

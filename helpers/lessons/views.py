@@ -1,0 +1,113 @@
+"""Make of a source what learners see, and the worked version; the same bytes every time."""
+
+import hashlib
+from collections.abc import Iterator
+from copy import deepcopy
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+from helpers.lessons import rules
+
+_METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+
+
+def learner_view(source: Path) -> NotebookNode:
+    """Read a source as the notebook a learner gets, solutions taken out.
+
+    Args:
+        source: A file in jupytext's percent format.
+
+    Returns:
+        The notebook, not executed. Each solution region has become one line
+        that raises ``NotImplementedError``; cells tagged ``solution`` are gone.
+
+    Raises:
+        ValueError: If the source breaks a rule of the course, in one sentence
+            that names the file and the cell.
+    """
+    notebook = rules.read(source)
+    notebook.cells = [cell for cell in notebook.cells if "solution" not in rules.tags(cell)]
+    for cell in notebook.cells:
+        if "exercise" in rules.tags(cell):
+            cell.source = rules.stubbed(cell.source)
+    if found := leak(rules.read(source), notebook):
+        raise ValueError(f"{source.name}: {found}")
+    return _identified(notebook)
+
+
+def worked_view(source: Path) -> NotebookNode:
+    """Read a source as the worked notebook, every solution in place.
+
+    Args:
+        source: A file in jupytext's percent format.
+
+    Returns:
+        The notebook, not executed, without the solution markers.
+
+    Raises:
+        ValueError: As ``learner_view``.
+    """
+    notebook = rules.read(source)
+    for cell in notebook.cells:
+        cell.source = rules.without_markers(cell.source)
+    return _identified(notebook)
+
+
+def leak(source: NotebookNode, notebook: NotebookNode) -> str:
+    """Say which line of a solution can be read in a notebook, or nothing.
+
+    Args:
+        source: What ``rules.read`` made of a source.
+        notebook: What learners are to get, executed or not.
+    """
+    secret, lesson = [], []
+    for cell in source.cells:
+        lines = cell.source.split("\n")
+        if "solution" in rules.tags(cell):
+            secret += lines
+        elif "exercise" in rules.tags(cell):
+            begin, end = rules.region(lines)
+            secret += lines[begin + 1 : end]
+            lesson += lines[:begin] + lines[end + 1 :]
+        else:
+            lesson += lines
+    # A short line ("else:"), or one that the lesson itself shows, gives nothing away.
+    shown, visible = "\n".join(lesson), "\n".join(_texts(notebook))
+    for line in map(str.strip, secret):
+        if len(line) > 12 and line not in shown and line in visible:
+            return f"a learner could read this line of a solution: {line!r}"
+    return ""
+
+
+def serialised(notebook: NotebookNode) -> bytes:
+    """Return a notebook as it is stored."""
+    return (nbformat.writes(notebook).rstrip("\n") + "\n").encode()
+
+
+def _identified(notebook: NotebookNode) -> NotebookNode:
+    """Return the notebook with ids that follow from its cells alone."""
+    clean = nbformat.v4.new_notebook(metadata=nbformat.from_dict(deepcopy(_METADATA)))
+    clean.nbformat_minor = 5
+    seen: dict[str, int] = {}
+    for cell in notebook.cells:
+        digest = hashlib.sha256(cell.source.encode()).hexdigest()[:12]
+        seen[digest] = seen.get(digest, 0) + 1
+        cell.id = digest if seen[digest] == 1 else f"{digest}-{seen[digest]}"
+        clean.cells.append(cell)
+    return clean
+
+
+def _texts(notebook: NotebookNode) -> Iterator[str]:
+    """Yield everything readable in a notebook: sources and text outputs."""
+    for cell in notebook.cells:
+        yield cell.source
+        for output in cell.get("outputs", []):
+            yield output.get("text", "")
+            for kind, data in output.get("data", {}).items():
+                if kind.startswith("text/"):
+                    yield data
