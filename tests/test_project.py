@@ -1,10 +1,11 @@
 """What holds for the project as a whole: imports, versions, the commands it names."""
 
-import ast
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 
 import pytest
 import yaml
@@ -12,11 +13,6 @@ import yaml
 from helpers.lessons import publish
 from helpers.lessons.sources import ROOT
 
-# A module may import those before it, never those after it.
-ORDER = ["checks", "text"]
-ORDER += ["files", "plain", "theory", "data", "initialize", "models", "probe", "train", "diagnose"]
-ORDER += ["plots", "claims", "exercises", "warm", "engine", "kernel", "experiment", "preload"]
-ORDER += ["summary", "sweep", "grading", "render", "cli"]
 LOCK_LINE = re.compile(r"[a-z0-9][a-z0-9-]*==[0-9][^\s;]*( ; [a-z_]+ .+)?")
 
 
@@ -40,53 +36,64 @@ def locked():
 # ---- Imports -------------------------------------------------------------------------
 
 
-def imported(source):
-    """The modules of helpers that a module imports, wherever in its text."""
-    found = set()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        if isinstance(node, ast.ImportFrom) and node.level:
-            found |= {f"helpers.{node.module or alias.name}" for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module == "helpers":
-            found |= {f"helpers.{alias.name}" for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            found.add(node.module)
-    return {name.split(".")[1] for name in found if name.startswith("helpers.")}
+WRONG = [
+    "from helpers import plots",
+    "from helpers import theory, plots",
+    "import helpers.plots",
+    "from helpers.plots import profile",
+    "from .. import plots",
+    "from ..plots import profile",
+    "def later():\n    from helpers import plots",
+]
+RIGHT = [
+    "from helpers import models, theory",
+    "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from helpers import plots",
+]
 
 
-def upward(module, source):
-    """The imports that go against the order."""
-    place = ORDER.index(module)
-    return sorted(name for name in imported(source) - {module} if ORDER.index(name) > place)
+def imports_linted(folder):
+    """What import-linter says about the package helpers in a folder."""
+    program = Path(sys.executable).with_name("lint-imports")
+    command = [program, "--no-cache", "--no-logo", "--config", ROOT / "pyproject.toml"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
 
 
-@pytest.mark.parametrize(
-    "source",
-    [
-        "from helpers import plots",
-        "from helpers import theory, plots",
-        "import helpers.plots",
-        "from helpers.plots import profile",
-        "from . import plots",
-        "from .plots import profile",
-        "def later():\n    from helpers import plots",
-    ],
-)
-def test_an_import_against_the_order_is_seen(source):
-    assert upward("probe", source) == ["plots"]
-    assert upward("claims", source) == []
+@pytest.fixture
+def copied(tmp_path):
+    """A copy of the library, to break."""
+    shutil.copytree(ROOT / "helpers", tmp_path / "helpers", ignore=lambda *_: ["__pycache__"])
+    return tmp_path / "helpers"
 
 
-def test_helpers_import_only_what_comes_before_them():
-    files = sorted((ROOT / "helpers").rglob("*.py"))
-    assert files
-    for path in files:
-        module = path.relative_to(ROOT / "helpers").parts[0].removesuffix(".py")
-        if module == "__init__":
-            assert imported(path.read_text()) == set()
-        else:
-            assert (path, upward(module, path.read_text())) == (path, [])
+def test_helpers_import_only_what_is_below_them():
+    done = imports_linted(ROOT)
+    assert done.returncode == 0, done.stdout
+
+
+def test_an_import_against_the_order_is_seen(copied):
+    for number, source in enumerate(WRONG):
+        (copied / "probe" / f"wrong_{number}.py").write_text(source)
+    for number, source in enumerate(RIGHT):
+        (copied / "probe" / f"right_{number}.py").write_text(source)
+    done = imports_linted(copied.parent)
+    assert done.returncode == 1
+    seen = set(re.findall(r"helpers\.probe\.(\w+) -> helpers\.plots", done.stdout))
+    assert seen == {f"wrong_{number}" for number in range(len(WRONG))}
+
+
+def test_another_packages_private_file_and_a_module_without_a_place_are_seen(copied):
+    (copied / "models" / "_hidden.py").touch()
+    (copied / "plots" / "wrong.py").write_text("from helpers.models import _hidden")
+    (copied / "models" / "right.py").write_text("from helpers.models import _hidden")
+    done = imports_linted(copied.parent)
+    assert done.returncode == 1
+    assert "helpers.plots.wrong -> helpers.models._hidden" in done.stdout
+    assert "helpers.models.right" not in done.stdout
+    (copied / "plots" / "wrong.py").unlink()
+    (copied / "utils.py").touch()
+    done = imports_linted(copied.parent)
+    assert done.returncode == 1
+    assert "helpers.utils" in done.stdout
 
 
 def test_importing_helpers_imports_nothing_else():
@@ -137,15 +144,35 @@ def test_every_direct_dependency_has_its_reason():
 # ---- Commands ------------------------------------------------------------------------
 
 
+TARGET = "[a-z][a-z0-9-]*"
+
+
+def targets(makefile):
+    """What `make` can be asked for."""
+    return set(re.findall(rf"^({TARGET}):", makefile, re.MULTILINE))
+
+
+def told(page):
+    """The targets that a page tells people to make."""
+    return set(re.findall(rf"(?:^ *(?:`|\$ )?|`)make ({TARGET})", page, re.MULTILINE))
+
+
+@pytest.mark.parametrize(
+    "line", ["`make lab-2`", "make lab-2", "    $ make lab-2 ARGS=x", "First `make lab-2`, then"]
+)
+def test_a_command_that_does_not_exist_is_seen(line):
+    assert told(line) == {"lab-2"}
+    assert targets("lab: env\n\techo\nlab-1:\nbuild/lab-2: lab\n") == {"lab", "lab-1"}
+    assert told("to make lab-2 work") == set()
+
+
 def test_the_commands_people_are_told_exist():
-    """README, CONTRIBUTING and CI name only targets of the Makefile."""
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert {"lab", "test", "run", "bench", "render", "lock"} <= targets
-    for name in ("README.md", "CONTRIBUTING.md", ".ci/run"):
-        told = re.findall(
-            r"^ *(?:`|\$ )?make ([a-z]+)|`make ([a-z]+)", (ROOT / name).read_text(), re.M
-        )
-        assert {first or second for first, second in told} <= targets
+    """Pages and CI name only targets of the Makefile."""
+    known = targets((ROOT / "Makefile").read_text())
+    assert {"lab", "test", "test-nbgrader", "run", "bench", "render", "lock"} <= known
+    pages = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", ".ci/run")]
+    for page in [*pages, *(ROOT / "docs").glob("*.md"), *(ROOT / ".github").rglob("*.md")]:
+        assert (page.name, told(page.read_text()) - known) == (page.name, set())
 
 
 def test_ci_runs_the_command_that_the_readme_gives():
