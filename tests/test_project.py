@@ -1,15 +1,18 @@
-"""What holds for the project as a whole: imports, versions, the commands it names."""
+"""What holds for the project as a whole: imports, the map, versions, the commands it names."""
 
+import importlib
 import re
 import shutil
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import yaml
 
+import helpers
 from helpers.lessons import publish
 from helpers.lessons.sources import ROOT
 
@@ -103,6 +106,108 @@ def test_importing_helpers_imports_nothing_else():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "['helpers']\n"
+
+
+# ---- The map -------------------------------------------------------------------------
+
+MAP_LINE = re.compile(r"^    ([a-z_]+/?) +(.+)$", re.MULTILINE)
+
+
+def modules_in(folder):
+    """The modules and packages of a folder, as the map writes them."""
+    packages = [f"{path.parent.name}/" for path in folder.glob("*/__init__.py")]
+    return packages + [path.stem for path in folder.glob("*.py") if path.stem != "__init__"]
+
+
+def map_faults(words, folder):
+    """What is wrong with a map of a folder's modules."""
+    lines = MAP_LINE.findall(words)
+    shown, there = [name for name, _ in lines], modules_in(folder)
+    faults = [f"no line for {name}" for name in there if name not in shown]
+    faults += [f"nothing there for {name}" for name in shown if name not in there]
+    faults += [f"two lines for {name}" for name in set(shown) if shown.count(name) > 1]
+    for name, told in lines:
+        parts = re.findall(r"\b([a-z_]+)/", told)
+        faults += [f"no {part}/ in {name}" for part in parts if not (folder / name / part).is_dir()]
+    return sorted(faults)
+
+
+def test_the_map_has_one_line_for_each_module():
+    assert map_faults(helpers.__doc__, ROOT / "helpers") == []
+
+
+def test_the_map_is_drawn_as_the_imports_go():
+    """From the top down, as the contract has them."""
+    contract = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    layers = [re.findall(r"\w+", layer) for layer in contract["contracts"][0]["layers"]]
+    shown = [name.rstrip("/") for name, _ in MAP_LINE.findall(helpers.__doc__)]
+    heights = [next(at for at, layer in enumerate(layers) if name in layer) for name in shown]
+    assert heights == sorted(heights)
+    assert len(shown) == sum(map(len, layers))
+
+
+def test_a_wrong_map_is_seen(tmp_path):
+    for name in ("a", "b/c", "d"):
+        (tmp_path / name).mkdir(parents=True)
+    for name in ("a/__init__", "b/__init__", "e", "f", "__init__"):
+        (tmp_path / f"{name}.py").touch()
+    right = "A map.\n\n    a/   one\n    b/   two, with c/\n    e    three\n    f    four\n"
+    assert map_faults(right, tmp_path) == []
+    wrong = right.replace("    f    four", "    g    four\n    e    again").replace("a/ ", "a  ")
+    assert map_faults(wrong.replace("c/", "x/"), tmp_path) == [
+        "no line for a/",
+        "no line for f",
+        "no x/ in b/",
+        "nothing there for a",
+        "nothing there for g",
+        "two lines for e",
+    ]
+
+
+def exists(name):
+    """Whether a dotted name under helpers means something."""
+    found = helpers
+    for part in name.split("."):
+        if hasattr(found, part):
+            found = getattr(found, part)
+        elif isinstance(found, ModuleType):
+            try:
+                found = importlib.import_module(f"{found.__name__}.{part}")
+            except ModuleNotFoundError:
+                return False
+        else:
+            return part in getattr(found, "__dataclass_fields__", ())
+    return True
+
+
+def unknown_names(page):
+    """The dotted names on a page that mean nothing."""
+    ours = {name.rstrip("/") for name in modules_in(ROOT / "helpers")}
+    named = set(re.findall(r"`(?:helpers\.)?([A-Za-z_]\w*(?:\.\w+)+)`", page))
+    names = {name for name in named if name.rpartition(".")[2] not in ("csv", "html", "toml")}
+    return sorted(name for name in names if name.split(".")[0] not in ours or not exists(name))
+
+
+def test_the_names_in_the_description_exist():
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    assert page.count("`probe.record`") > 0
+    assert unknown_names(page) == []
+
+
+def test_a_name_that_does_not_exist_is_seen():
+    right = (
+        "`probe.Flow.ledger` `helpers.files.write` `probe.Flow.delta_norms` `results.csv` `depth`"
+    )
+    assert unknown_names(right) == []
+    wrong = [
+        "probe.recorded",
+        "helpers.files.write.x",
+        "sweep.planned",
+        "probe.Flow.no",
+        "grading.x.y",
+    ]
+    seen = unknown_names(right + " ".join(f"`{name}`" for name in wrong))
+    assert seen == sorted(name.removeprefix("helpers.") for name in wrong)
 
 
 # ---- Versions ------------------------------------------------------------------------
