@@ -289,3 +289,13 @@ def test_ci_runs_the_command_that_the_readme_gives():
 
 def test_readme_pictures_are_those_of_the_lessons():
     assert list(publish.readme_pictures()) == []
+
+
+def test_hooks_run_the_projects_own_programs_without_a_network():
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
+    assert [place["repo"] for place in config["repos"]] == ["local"]
+    own = {*direct_dependencies(), *project()["scripts"]}
+    for hook in config["repos"][0]["hooks"]:
+        program = hook["entry"].split()[0]
+        assert hook["language"] == "system"
+        assert program.removeprefix(".venv/bin/") in own
