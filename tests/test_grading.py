@@ -23,7 +23,7 @@ import torch
 from classroom import EXERCISE, HONEST, HOSTILE
 from test_grading_class import LESSONS, LIMITS, needs, wrong
 
-from helpers import cli, exercises, files, render
+from helpers import cli, exercises, files, lessons
 from helpers.exercises.specification import Exercise, Misconception, Part
 from helpers.exercises.values import ModelProbe
 from helpers.grading import frames, judge, walls, worker
@@ -109,13 +109,13 @@ def judged(exercise, answer, sandbox, limits=LIMITS):
 
 def test_every_exercise_of_every_lesson_is_graded_from_its_specification(tmp_path):
     needs("landlock")
-    for number, source in enumerate(render.sources()):
-        for student, view in (("worked", render.worked_view), ("stubs", render.learner_view)):
+    for number, source in enumerate(lessons.source_files()):
+        for student, view in (("worked", lessons.worked_view), ("stubs", lessons.learner_view)):
             own = tmp_path / "submissions" / student
             own.mkdir(parents=True, exist_ok=True)
             nbformat.write(view(source), own / f"{source.stem}.ipynb")
         assert source.stem.startswith(f"{number:02}")
-    result = grade(plan(tmp_path, lessons=render.lessons()))
+    result = grade(plan(tmp_path, lessons=lessons.paths()))
     given = {"worked": {}, "stubs": {}}
     for record in result.records:
         given[record.student] |= {mark.exercise: mark for mark in record.exercises}
@@ -762,7 +762,7 @@ def test_only_what_was_asked_for_is_heard(reply, fits):
 
 
 def test_the_guide_names_the_limits_in_force():
-    text = " ".join((render.ROOT / "docs" / "grading.md").read_text().split())
+    text = " ".join((lessons.sources.ROOT / "docs" / "grading.md").read_text().split())
     limits = walls.Limits()
     assert f"processor time ({limits.cpu_seconds:g} s an exercise)" in text
     assert f"What only waits is stopped after {limits.wall_seconds:g} s." in text

@@ -10,12 +10,12 @@ import classroom
 import pytest
 from classroom import EXERCISE, HONEST, HOSTILE, traces
 
-from helpers import render
+from helpers import lessons
 from helpers.grading import walls
 from helpers.grading.grade import Plan, grade
 from helpers.grading.walls import Limits
 
-LESSONS = render.lessons(["01"])
+LESSONS = lessons.paths(["01"])
 LIMITS = Limits(cpu_seconds=2, wall_seconds=8)
 DATA_LOADER = "honest_data_loader_with_workers"
 # Attacks that do no harm where there are no walls, and that then succeed.

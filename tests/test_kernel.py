@@ -11,7 +11,7 @@ import pytest
 from nbclient import NotebookClient
 
 from helpers import warm
-from helpers.render import ROOT
+from helpers.lessons.sources import ROOT
 
 pytestmark = pytest.mark.skipif(not warm.available(), reason="this machine cannot fork safely")
 

@@ -12,13 +12,13 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from helpers import exercises, render
+from helpers import exercises, lessons
 from helpers.grading import nbgrader_gradebook, release
 from helpers.grading.nbgrader_gradebook import cell_name, to_gradebook
 from helpers.grading.records import ExerciseMark, PartMark, Record
-from helpers.render import ROOT
+from helpers.lessons.sources import ROOT
 
-LESSONS = render.lessons()
+LESSONS = lessons.paths()
 NAME = "sigmoid_chain_grad"
 STUB = "raise NotImplementedError  # your turn"
 ANSWERS = {

@@ -17,10 +17,11 @@ import nbformat
 import papermill
 import pytest
 
-from helpers import experiment, render, sweep
+from helpers import experiment, lessons, sweep
+from helpers.lessons import publish
 
-LESSONS = {path.stem: path for path in render.lessons()}
-EXPERIMENTS = {path.stem: path for path in render.experiments()}
+LESSONS = {path.stem: path for path in lessons.paths()}
+EXPERIMENTS = {path.stem: path for path in lessons.experiments()}
 # For each experiment the parameters with which papermill runs it in a few seconds.
 SMALL = {
     "depth": {"depth": 8, "steps": 30},
@@ -558,11 +559,11 @@ def test_experiment_keeps_the_rule(rule, name):
 
 
 def test_notebooks_are_in_step_with_their_sources():
-    assert render.stale() == {}
+    assert publish.stale() == {}
 
 
 def test_lessons_are_numbered_without_gaps():
-    numbers = [int(path.stem[:2]) for path in render.sources()]
+    numbers = [int(path.stem[:2]) for path in lessons.source_files()]
     assert numbers == list(range(len(numbers)))
 
 
@@ -587,9 +588,9 @@ def test_an_unsolved_exercise_is_seen(words):
 @pytest.mark.parametrize("name", LESSONS)
 def test_lesson_runs_with_its_answers_at_another_seed(name, tmp_path, monkeypatch):
     """Papermill runs the worked version: every claim holds, every exercise is correct."""
-    (source,) = render.sources([name])
+    (source,) = lessons.source_files([name])
     path = tmp_path / f"{name}.ipynb"
-    nbformat.write(render.worked_view(source), path)
+    nbformat.write(lessons.worked_view(source), path)
     monkeypatch.chdir(tmp_path)
     notebook = papermill.execute_notebook(
         path, None, {"seed": 1}, engine_name="warm", progress_bar=False
@@ -671,7 +672,7 @@ def test_a_bad_parameter_is_refused_in_one_sentence(name, parameter, value, word
 
 
 def test_the_guide_lists_every_experiment():
-    guide = (render.ROOT / "docs" / "experiments.md").read_text()
+    guide = (lessons.sources.ROOT / "docs" / "experiments.md").read_text()
     assert set(re.findall(r"^\| `(\w+)` \|", guide, re.MULTILINE)) == set(EXPERIMENTS)
 
 

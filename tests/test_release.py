@@ -17,13 +17,13 @@ import numpy as np
 import pytest
 from nbclient import NotebookClient
 
-from helpers import exercises, plain, render
+from helpers import exercises, lessons, plain
 from helpers.grading import release
-from helpers.render import ROOT
+from helpers.lessons.sources import ROOT
 
 PACKAGES = sysconfig.get_paths()["purelib"]
-LESSONS = render.lessons()
-EXPERIMENTS = render.experiments()
+LESSONS = lessons.paths()
+EXPERIMENTS = lessons.experiments()
 
 
 def handed_out(folder, notebooks=LESSONS, experiments=(), **options):
@@ -169,8 +169,8 @@ def secrets():
         if not path.name.startswith("lesson_") and "grading" not in path.parts
     )
     lines = []
-    for source in render.sources():
-        worked, shown = render.worked_view(source), render.learner_view(source)
+    for source in lessons.source_files():
+        worked, shown = lessons.worked_view(source), lessons.learner_view(source)
         public += "\n" + "\n".join(cell.source for cell in shown.cells)
         lines += [line for cell in worked.cells for line in cell.source.split("\n")]
     for exercise in exercises.ALL.values():
@@ -274,11 +274,11 @@ print(json.dumps([printed, sorted({module.__file__ for module in modules})]))
 
 def cases():
     """Each exercise of each lesson: the stub, the worked answer, each misconception."""
-    for source, lesson in zip(render.sources(), LESSONS, strict=True):
+    for source, lesson in zip(lessons.source_files(), LESSONS, strict=True):
         notebook = read(lesson)
         (setup,) = tagged(notebook, "setup")
         stubs, checks = tagged(notebook, "exercise"), tagged(notebook, "check")
-        worked = tagged(render.worked_view(source), "exercise")
+        worked = tagged(lessons.worked_view(source), "exercise")
         for stub, check, answer in zip(stubs, checks, worked, strict=True):
             name = re.search(r"^def (\w+)", stub.source, re.MULTILINE)[1]
             case = {"setup": setup.source, "check": check.source, "name": name, "answers": []}
@@ -422,7 +422,7 @@ def test_a_failure_leaves_nothing_behind(tmp_path, monkeypatch):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from helpers import render
+from helpers import lessons
 from helpers.grading import release
 
 def killed(*arguments):
@@ -433,7 +433,7 @@ if sys.argv[2] == "drafting":
 else:
     rename = Path.rename
     Path.rename = lambda path, to: killed() if path.name == "draft" else rename(path, to)
-list(release.release(Path(sys.argv[1]), render.lessons()[:2], [], render.ROOT))
+list(release.release(Path(sys.argv[1]), lessons.paths()[:2], [], lessons.sources.ROOT))
 """
 
 

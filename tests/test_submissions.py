@@ -14,13 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers import exercises, render
+from helpers import exercises, lessons
 from helpers.exercises import marking
 from helpers.grading import submissions
 from helpers.grading.submissions import Found, find, read
 
 NAME = "sigmoid_chain_grad"
-RENDERED = render.lessons()
+RENDERED = lessons.paths()
 LESSONS = [submissions.lesson(path) for path in RENDERED]
 THEORY = next(lesson for lesson in LESSONS if lesson.name == "01_theory")
 PUBLISHED = json.loads(next(p for p in RENDERED if p.stem == "01_theory").read_bytes())
@@ -155,7 +155,7 @@ def test_each_lesson_as_published_is_not_attempted(place):
 @pytest.mark.parametrize("place", range(len(LESSONS)), ids=[one.name for one in LESSONS])
 def test_each_worked_lesson_is_correct(tmp_path, place):
     lesson = LESSONS[place]
-    worked = render.worked_view(render.sources([lesson.name])[0])
+    worked = lessons.worked_view(lessons.source_files([lesson.name])[0])
     path = tmp_path / "ada.ipynb"
     path.write_text(nbformat.writes(worked), encoding="utf-8")
     submission = read(Found("ada", lesson.name, path), lesson, tmp_path)
