@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional
 
 from helpers import data, initialize, models, probe, theory
-from helpers.models import Setting
+from helpers.models import Setting, _settings
 
 ACTIVATIONS = sorted(theory.ACTIVATIONS)
 INITIALIZATIONS = sorted(initialize.INITIALIZERS)
@@ -564,9 +564,9 @@ def stack_gradient(fast, inputs):
 @pytest.fixture(params=["numpy", "torch"])
 def _both_ways(request, monkeypatch):
     """Go backward in several parts, as on a CPU and, still on a CPU, as on a GPU."""
-    monkeypatch.setattr(models, "_CACHED", 8 * 7 * 9)  # 8 layers of the fused twins, batch 7
+    monkeypatch.setattr(_settings, "_CACHED", 8 * 7 * 9)  # 8 layers of the fused twins, batch 7
     if request.param == "torch":
-        monkeypatch.setattr(models, "_numpy_works", lambda tensor: False)
+        monkeypatch.setattr(_settings, "_numpy_works", lambda tensor: False)
 
 
 @pytest.mark.usefixtures("_both_ways")
@@ -594,7 +594,7 @@ def test_a_fused_network_is_the_same_function_with_the_same_gradient(activation,
 
 @pytest.mark.parametrize("activation", [nn.Tanh, nn.ReLU])
 def test_numpy_and_torch_agree_on_an_activation_and_its_slope(activation):
-    kernel = models._KERNELS[activation]
+    kernel = _settings._KERNELS[activation]
     z = torch.tensor([-30.0, -1.5, -1e-30, 0.0, 1e-30, 0.3, 2.0, 30.0], dtype=torch.float64)
     z.requires_grad_()
     expected = activation()(z)

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from helpers import data, models, probe, train
 from helpers.models import Setting
+from helpers.train import _fit
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU on this machine")
 
@@ -366,12 +367,12 @@ def test_no_steps_measure_many_networks_as_they_are_built(split):
 
 def test_many_networks_share_one_bar_and_it_can_be_left_out(split, capfd, monkeypatch):
     monkeypatch.delenv("TQDM_DISABLE", raising=False)
-    monkeypatch.setattr(train, "trange", partial(train.trange, disable=False))
+    monkeypatch.setattr(_fit, "trange", partial(_fit.trange, disable=False))
     fit_many(settings(), split, steps=3, progress=True)
     out, err = capfd.readouterr()
     assert out == ""
     assert "/3" in err
-    monkeypatch.setattr(train, "trange", None)
+    monkeypatch.setattr(_fit, "trange", None)
     assert fit_many(settings(), split, steps=3)[0].steps == 3
 
 
@@ -601,7 +602,7 @@ def test_on_the_device_of_the_model_nothing_is_moved(split, monkeypatch):
     """Not even asked: moving for nothing would cost time and make copies."""
     monkeypatch.setattr(nn.Module, "to", None)
     monkeypatch.setattr(torch.optim.Optimizer, "load_state_dict", None)
-    assert train._there(split, torch.device("cpu")) is split
+    assert _fit._there(split, torch.device("cpu")) is split
     assert fit(network(split), split, device="cpu").steps == 30
 
 
@@ -621,7 +622,7 @@ def test_the_state_of_an_optimizer_follows_the_parameters(split, name):
     for parameter, twin in zip(model.parameters(), there.parameters(), strict=True):
         moved.state[twin] = optimizer.state[parameter]
     groups = moved.param_groups
-    train._follow(moved)
+    _fit._follow(moved)
     assert moved.param_groups is groups
     assert moved.state.keys() == set(there.parameters())
     for key, value in ((k, v) for state in moved.state.values() for k, v in state.items()):
@@ -639,7 +640,7 @@ class Traveller(nn.Linear):
 
 def test_a_model_comes_back_when_training_raises(split, monkeypatch):
     model = Traveller(split.features, split.classes)
-    monkeypatch.setattr(train, "place", torch.device)
+    monkeypatch.setattr(_fit, "place", torch.device)
     with pytest.raises(RuntimeError):  # its weights are still here, the data already there
         fit(model, split, device="meta")
     assert model.sent == ["meta", "cpu"]
@@ -738,7 +739,7 @@ def test_a_watch_goes_along_to_a_gpu_and_back(split):
 
 def test_the_bar_is_quiet_where_bars_are_switched_off(split, capfd, monkeypatch):
     monkeypatch.setenv("TQDM_DISABLE", "1")
-    monkeypatch.setattr(train, "trange", partial(train.trange, disable=False))
+    monkeypatch.setattr(_fit, "trange", partial(_fit.trange, disable=False))
     fit(network(split), split, steps=3, progress=True)
     assert capfd.readouterr() == ("", "")
 
@@ -748,7 +749,7 @@ def test_the_bar_shows_where_they_are_not(split, capfd, monkeypatch, value):
     monkeypatch.delenv("TQDM_DISABLE", raising=False)
     if value is not None:
         monkeypatch.setenv("TQDM_DISABLE", value)
-    monkeypatch.setattr(train, "trange", partial(train.trange, disable=False))
+    monkeypatch.setattr(_fit, "trange", partial(_fit.trange, disable=False))
     fit(network(split), split, steps=3, progress=True)
     out, err = capfd.readouterr()
     assert out == ""
@@ -758,7 +759,7 @@ def test_the_bar_shows_where_they_are_not(split, capfd, monkeypatch, value):
 
 def test_no_progress_means_no_bar_at_all(split, monkeypatch):
     monkeypatch.delenv("TQDM_DISABLE", raising=False)
-    monkeypatch.setattr(train, "trange", None)
+    monkeypatch.setattr(_fit, "trange", None)
     assert fit(network(split), split, steps=3, progress=False).steps == 3
 
 
