@@ -5,11 +5,11 @@ line can be compared word for word. ``in_figure`` is for pictures, where a minus
 minus and not a hyphen.
 """
 
-import decimal
+import html
 import math
 import unicodedata
-from collections.abc import Sequence
-from numbers import Rational
+from collections.abc import Mapping, Sequence
+from numbers import Integral
 
 _EXACT = decimal.Context(prec=40)  # more digits than any float has
 
@@ -87,6 +87,26 @@ def listed(words: Sequence[str]) -> str:
         'depth, width and seed'
     """
     return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+
+
+def html_table(rows: Mapping[str, object]) -> str:
+    """Write names and what belongs to them as a table for a notebook or a page.
+
+    Args:
+        rows: What stands beside each name, in the order of the rows.
+
+    Returns:
+        HTML, in which what might be taken for HTML is escaped.
+
+    Example:
+        >>> html_table({"depth": 20, "why": "<none>"})
+        '<table><tr><th>depth</th><td>20</td></tr><tr><th>why</th><td>&lt;none&gt;</td></tr></table>'
+    """
+    cells = "".join(
+        f"<tr><th>{html.escape(name)}</th><td>{html.escape(str(value))}</td></tr>"
+        for name, value in rows.items()
+    )
+    return f"<table>{cells}</table>"
 
 
 def shortened(text: str, longest: int, end: str = "…") -> str:
