@@ -104,6 +104,33 @@ def choice(argument: str, value: object, choices: Iterable[str]) -> str:
     return str(value)  # numpy's texts are texts too
 
 
+def set_plain(record: object, **values: float) -> None:
+    """Replace numbers of numpy or torch in a frozen record by plain Python numbers.
+
+    Plain numbers compare, hash and print as they should. What is an int or a float already
+    stays as it is: a 2 does not become 2.0.
+
+    Args:
+        record: A dataclass, in its ``__post_init__``.
+        **values: What the checks returned, by the name of the field.
+
+    Example:
+        >>> import numpy as np
+        >>> from dataclasses import dataclass
+        >>> @dataclass(frozen=True)
+        ... class Size:
+        ...     width: float
+        ...
+        ...     def __post_init__(self):
+        ...         set_plain(self, width=number("width", self.width))
+        >>> Size(np.float32(8)), Size(8)
+        (Size(width=8.0), Size(width=8))
+    """
+    for name, value in values.items():
+        if type(getattr(record, name)) not in (int, float):
+            object.__setattr__(record, name, value)
+
+
 def suggestion(word: str, names: Iterable[str]) -> str:
     """Say which name may have been meant, or else which names there are.
 
