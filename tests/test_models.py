@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional
 
 from helpers import data, initialize, models, probe, theory
-from helpers.models import Setting, _settings
+from helpers.models import Setting, _fused
 
 ACTIVATIONS = sorted(theory.ACTIVATIONS)
 INITIALIZATIONS = sorted(initialize.INITIALIZERS)
@@ -113,7 +113,7 @@ def weight_layers(model):
         (
             {"residual": "fixup", "depth": 5},
             ValueError,
-            "depth must be even for residual='fixup' (two weight layers a block, one before "
+            "depth must be even for residual='fixup' (two weight layers per block, one before "
             "and one after), got 5",
         ),
     ],
@@ -127,6 +127,20 @@ def test_a_setting_refuses_nonsense_in_one_sentence(fields, error, sentence):
 def test_numbers_from_numpy_are_numbers():
     setting = Setting(depth=np.int64(3), width=np.int32(8), gain=np.float32(2), bias_var=0)
     assert len(weight_layers(models.build(setting, 4, 2))) == 3
+
+
+@pytest.mark.parametrize("kind", [np.array, torch.tensor, np.float64])
+def test_a_setting_keeps_plain_numbers(kind):
+    """So that settings compare, hash and print, wherever their numbers came from."""
+    setting = Setting(gain=kind(2.0), bias_var=kind(0.5))
+    assert setting == Setting(gain=2, bias_var=0.5)
+    assert hash(setting) == hash(Setting(gain=2.0, bias_var=0.5))
+    assert type(setting.gain) is type(setting.bias_var) is float
+    assert type(Setting(depth=np.int64(3)).depth) is int
+    assert "gain=2," in repr(Setting(gain=2))
+    recurrent = models.RecurrentSetting(forget_bias=kind(1.0), gain=kind(2.0))
+    assert recurrent == models.RecurrentSetting(forget_bias=1, gain=2)
+    assert type(recurrent.forget_bias) is float
 
 
 def test_a_setting_is_a_value():
@@ -199,7 +213,7 @@ def test_the_module_of_an_activation_is_the_function_of_the_theory(name):
         assert isinstance(module, models.ACTIVATION_MODULES)
 
 
-def test_layers_that_are_no_activation_do_not_count_as_one():
+def test_layers_that_are_not_an_activation_do_not_count_as_one():
     for module in (nn.Identity(), nn.Linear(1, 1), nn.BatchNorm1d(1), nn.Dropout()):
         assert not isinstance(module, models.ACTIVATION_MODULES)
 
@@ -457,6 +471,22 @@ def test_the_profile_with_pre_activation_skips_is_what_autograd_measures(
     np.testing.assert_allclose(measured, predicted, rtol=0.15)
 
 
+def test_a_setting_knows_whether_theory_covers_it():
+    inputs = normal(4, 5)
+    covered = 0
+    for norm, residual in FORMS:
+        for activation, initialization in product(ACTIVATIONS, INITIALIZATIONS):
+            setting = Setting(4, 8, activation, initialization, norm, residual)
+            if setting.has_prediction:
+                covered += 1
+                assert models.predicted_profile(setting, inputs).shape == (4,)
+            else:
+                with pytest.raises(ValueError, match="there is no prediction for"):
+                    models.predicted_profile(setting, inputs)
+    # None, batch, layer and rms; no skips and three kinds of pre-activation ones.
+    assert covered == 4 * 4 * len(ACTIVATIONS) * len(INITIALIZATIONS)
+
+
 @pytest.mark.parametrize("residual", ["pre-add", "post-add", "scaled", "rezero", "fixup"])
 def test_there_is_no_profile_for_the_other_skips(residual):
     with pytest.raises(ValueError, match=f"no prediction for residual='{residual}'"):
@@ -564,9 +594,9 @@ def stack_gradient(fast, inputs):
 @pytest.fixture(params=["numpy", "torch"])
 def _both_ways(request, monkeypatch):
     """Go backward in several parts, as on a CPU and, still on a CPU, as on a GPU."""
-    monkeypatch.setattr(_settings, "_CACHED", 8 * 7 * 9)  # 8 layers of the fused twins, batch 7
+    monkeypatch.setattr(_fused, "_CHUNK", 8 * 7 * 9)  # 8 layers of the fused twins, batch 7
     if request.param == "torch":
-        monkeypatch.setattr(_settings, "_numpy_works", lambda tensor: False)
+        monkeypatch.setattr(_fused, "_numpy_works", lambda tensor: False)
 
 
 @pytest.mark.usefixtures("_both_ways")
@@ -594,7 +624,7 @@ def test_a_fused_network_is_the_same_function_with_the_same_gradient(activation,
 
 @pytest.mark.parametrize("activation", [nn.Tanh, nn.ReLU])
 def test_numpy_and_torch_agree_on_an_activation_and_its_slope(activation):
-    kernel = _settings._KERNELS[activation]
+    kernel = _fused._KERNELS[activation]
     z = torch.tensor([-30.0, -1.5, -1e-30, 0.0, 1e-30, 0.3, 2.0, 30.0], dtype=torch.float64)
     z.requires_grad_()
     expected = activation()(z)
@@ -681,7 +711,7 @@ def test_memory_that_nobody_holds_is_used_again():
         loss = fast(inputs).sum()  # the loss of the step before lives on until here
         fast.zero_grad()
         loss.backward()
-        places.append((fast[2].weight.grad.data_ptr(), fast[2].outputs.kept.data_ptr()))
+        places.append((fast[2].weight.grad.data_ptr(), fast[2].outputs.buffer.data_ptr()))
     assert len(set(places)) == 1
 
 
@@ -810,7 +840,7 @@ def test_only_a_sequential_can_be_fused():
         (
             {"forget_bias": [1.0]},
             TypeError,
-            "forget_bias must be a number, 'chrono' or None, got [1.0]",
+            "forget_bias must be a number, got [1.0]",
         ),
         ({"forget_bias": math.nan}, ValueError, "forget_bias must be finite, got nan"),
         (
