@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from helpers import data, models, probe, train
 from helpers.models import Setting
-from helpers.train import _fit
+from helpers.train import _devices, _fit, _loop
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU on this machine")
 
@@ -367,12 +367,12 @@ def test_no_steps_measure_many_networks_as_they_are_built(split):
 
 def test_many_networks_share_one_bar_and_it_can_be_left_out(split, capfd, monkeypatch):
     monkeypatch.delenv("TQDM_DISABLE", raising=False)
-    monkeypatch.setattr(_fit, "trange", partial(_fit.trange, disable=False))
+    monkeypatch.setattr(_loop, "trange", partial(_loop.trange, disable=False))
     fit_many(settings(), split, steps=3, progress=True)
     out, err = capfd.readouterr()
     assert out == ""
     assert "/3" in err
-    monkeypatch.setattr(_fit, "trange", None)
+    monkeypatch.setattr(_loop, "trange", None)
     assert fit_many(settings(), split, steps=3)[0].steps == 3
 
 
@@ -515,7 +515,104 @@ def test_many_networks_train_by_a_recipe(doubles, rates):
     arguments = {"steps": recipe.steps, "batch_size": recipe.batch_size, "rates": rates}
     plain = OPTIMIZERS["adam"]
     expected = one_by_one(settings(), doubles, plain, seeds=[0] * 5, **arguments)
-    assert_equal(fit_many(settings(), doubles, recipe, **arguments), expected)
+    histories = train.fit_many(settings(), doubles, recipe, rates=rates, progress=False)
+    assert_equal(histories, expected)
+
+
+@pytest.mark.parametrize("name", BY_HAND)
+def test_fit_takes_a_recipe_as_it_takes_its_optimizer_bit_for_bit(split, name):
+    recipe = train.Recipe(name, rate=0.02, steps=25, batch_size=50)
+    one, other = network(split), network(split)
+    history = train.fit(one, split, recipe, seed=3, progress=False)
+    expected = train.fit(
+        other, split, recipe(other.parameters()), steps=25, batch_size=50, seed=3, progress=False
+    )
+    assert (history.losses == expected.losses).all()
+    assert history.steps == 25
+    assert history.train_accuracy == expected.train_accuracy
+    assert history.test_accuracy == expected.test_accuracy
+    assert torch.equal(weights(one), weights(other))
+
+
+@pytest.mark.parametrize("rates", [None, [0.01, 0.02, 0.01, 0.0, 0.02]])
+@pytest.mark.parametrize("name", BY_HAND)
+def test_fit_many_takes_a_recipe_as_it_takes_its_optimizer_bit_for_bit(split, name, rates):
+    recipe = train.Recipe(name, rate=0.02, steps=25, batch_size=50)
+    arguments = {"seeds": range(5), "rates": rates, "progress": False}
+    histories = train.fit_many(settings(), split, recipe, **arguments)
+    expected = train.fit_many(
+        settings(), split, recipe.__call__, steps=25, batch_size=50, **arguments
+    )
+    for history, other in zip(histories, expected, strict=True):
+        assert (history.losses == other.losses).all()
+        assert history.steps == 25
+        assert history.train_accuracy == other.train_accuracy
+        assert history.test_accuracy == other.test_accuracy
+
+
+def test_without_a_recipe_a_batch_has_64_samples_too(split):
+    adam = train.Recipe("adam", rate=0.01, steps=3)
+    model = network(split)
+    made = adam(model.parameters())
+    expected = train.fit(network(split), split, adam, progress=False).losses
+    assert (train.fit(model, split, made, steps=3, progress=False).losses == expected).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"steps": 300}, "steps"),
+        ({"steps": 0}, "steps"),
+        ({"batch_size": 64}, "batch_size"),
+        ({"batch_size": 64, "steps": 300}, "steps and batch_size"),
+    ],
+)
+def test_a_recipe_and_a_length_beside_it_are_refused_in_one_sentence(split, arguments, named):
+    model, recipe = network(split), train.Recipe()
+    before = weights(model)
+    for wrong in (
+        lambda: train.fit(model, split, recipe, **arguments),
+        lambda: train.fit_many(settings(), split, recipe, **arguments),
+    ):
+        with pytest.raises(TypeError) as caught:
+            wrong()
+        assert str(caught.value) == (
+            f"{named} must be left out when a Recipe is given, which has its own; for another "
+            "value change the recipe with dataclasses.replace"
+        )
+    assert torch.equal(weights(model), before)
+
+
+def test_an_optimizer_without_steps_is_refused_in_one_sentence(split):
+    model = network(split)
+    sgd = torch.optim.SGD(model.parameters(), lr=0.1)
+    for wrong in (
+        lambda: train.fit(model, split, sgd),
+        lambda: train.fit_many(settings(), split, OPTIMIZERS["sgd"]),
+    ):
+        with pytest.raises(TypeError) as caught:
+            wrong()
+        assert str(caught.value) == (
+            "steps must be given, unless the optimizer is to come from a Recipe"
+        )
+
+
+def test_a_recipe_that_does_not_fit_the_data_is_refused(split):
+    recipe = train.Recipe(batch_size=2000)
+    for wrong in (
+        lambda: train.fit(network(split), split, recipe),
+        lambda: train.fit_many(settings(), split, recipe),
+    ):
+        with pytest.raises(ValueError, match="batch_size must be between 1 and 1438, got 2000"):
+            wrong()
+
+
+@pytest.mark.parametrize("kind", [np.array, torch.tensor])
+def test_a_recipe_keeps_plain_numbers(kind):
+    recipe = train.Recipe(rate=kind(0.5), steps=kind(7), batch_size=kind(8))
+    assert recipe == train.Recipe(rate=0.5, steps=7, batch_size=8)
+    kinds = [type(value) for value in (recipe.rate, recipe.steps, recipe.batch_size)]
+    assert kinds == [float, int, int]
 
 
 def test_a_recipe_prints_shows_and_compares():
@@ -561,9 +658,10 @@ def test_nonsense_in_a_recipe_is_refused_in_one_sentence(fields, error, sentence
 
 def test_auto_is_the_gpu_if_there_is_one():
     expected = "cuda" if torch.cuda.is_available() else "cpu"
-    assert train.place().type == train.place("auto").type == expected
+    assert train.find_device().type == train.find_device("auto").type == expected
     for same in ("cpu", "cpu:0", torch.device("cpu")):
-        assert train.place(same) == torch.device("cpu")
+        assert train.find_device(same) == torch.device("cpu")
+    assert train.place is train.find_device  # the name that it had before
 
 
 @pytest.mark.parametrize(
@@ -588,7 +686,7 @@ def test_a_device_that_is_not_there_is_refused_in_one_sentence(split, name, erro
     model = network(split)
     before = weights(model)
     for wrong in (
-        lambda: train.place(name),
+        lambda: train.find_device(name),
         lambda: fit(model, split, device=name),
         lambda: fit_many(settings(), split, device=name),
     ):
@@ -602,7 +700,7 @@ def test_on_the_device_of_the_model_nothing_is_moved(split, monkeypatch):
     """Not even asked: moving for nothing would cost time and make copies."""
     monkeypatch.setattr(nn.Module, "to", None)
     monkeypatch.setattr(torch.optim.Optimizer, "load_state_dict", None)
-    assert _fit._there(split, torch.device("cpu")) is split
+    assert _devices.split_on(torch.device("cpu"), split) is split
     assert fit(network(split), split, device="cpu").steps == 30
 
 
@@ -622,7 +720,7 @@ def test_the_state_of_an_optimizer_follows_the_parameters(split, name):
     for parameter, twin in zip(model.parameters(), there.parameters(), strict=True):
         moved.state[twin] = optimizer.state[parameter]
     groups = moved.param_groups
-    _fit._follow(moved)
+    _devices.move_state(moved)
     assert moved.param_groups is groups
     assert moved.state.keys() == set(there.parameters())
     for key, value in ((k, v) for state in moved.state.values() for k, v in state.items()):
@@ -640,7 +738,7 @@ class Traveller(nn.Linear):
 
 def test_a_model_comes_back_when_training_raises(split, monkeypatch):
     model = Traveller(split.features, split.classes)
-    monkeypatch.setattr(_fit, "place", torch.device)
+    monkeypatch.setattr(_fit, "find_device", torch.device)
     with pytest.raises(RuntimeError):  # its weights are still here, the data already there
         fit(model, split, device="meta")
     assert model.sent == ["meta", "cpu"]
@@ -724,8 +822,8 @@ def test_a_watch_goes_along_to_a_gpu_and_back(split):
         model = network(split, activation="relu")
         optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
         with probe.watch(model, optimizer, every=5) as logs[where]:
-            for place in (where, "cpu"):
-                train.fit(model, split, optimizer, steps=10, device=place, progress=False)
+            for device in (where, "cpu"):
+                train.fit(model, split, optimizer, steps=10, device=device, progress=False)
     for quantity in (
         "gradient_norms", "update_ratios", "activation_mean", "activation_std", "dead_share",
     ):  # fmt: skip
@@ -739,7 +837,7 @@ def test_a_watch_goes_along_to_a_gpu_and_back(split):
 
 def test_the_bar_is_quiet_where_bars_are_switched_off(split, capfd, monkeypatch):
     monkeypatch.setenv("TQDM_DISABLE", "1")
-    monkeypatch.setattr(_fit, "trange", partial(_fit.trange, disable=False))
+    monkeypatch.setattr(_loop, "trange", partial(_loop.trange, disable=False))
     fit(network(split), split, steps=3, progress=True)
     assert capfd.readouterr() == ("", "")
 
@@ -749,7 +847,7 @@ def test_the_bar_shows_where_they_are_not(split, capfd, monkeypatch, value):
     monkeypatch.delenv("TQDM_DISABLE", raising=False)
     if value is not None:
         monkeypatch.setenv("TQDM_DISABLE", value)
-    monkeypatch.setattr(_fit, "trange", partial(_fit.trange, disable=False))
+    monkeypatch.setattr(_loop, "trange", partial(_loop.trange, disable=False))
     fit(network(split), split, steps=3, progress=True)
     out, err = capfd.readouterr()
     assert out == ""
@@ -759,7 +857,7 @@ def test_the_bar_shows_where_they_are_not(split, capfd, monkeypatch, value):
 
 def test_no_progress_means_no_bar_at_all(split, monkeypatch):
     monkeypatch.delenv("TQDM_DISABLE", raising=False)
-    monkeypatch.setattr(_fit, "trange", None)
+    monkeypatch.setattr(_loop, "trange", None)
     assert fit(network(split), split, steps=3, progress=False).steps == 3
 
 

@@ -3,17 +3,11 @@
 Shapes: B batch, D features, C classes, T steps; K networks trained as one, N width.
 """
 
-from helpers.train._fit import (
-    CLOSE,
-    OPTIMIZERS,
-    History,
-    Recipe,
-    accuracy,
-    fit,
-    fit_many,
-    place,
-    use_one_thread,
-)
+from helpers.train._devices import find_device, place, use_one_thread
+from helpers.train._fit import fit
+from helpers.train._fit_many import fit_many
+from helpers.train._history import CLOSE, History, accuracy
+from helpers.train._recipe import OPTIMIZERS, Recipe
 
 __all__ = [
     "CLOSE",
@@ -21,6 +15,7 @@ __all__ = [
     "History",
     "Recipe",
     "accuracy",
+    "find_device",
     "fit",
     "fit_many",
     "place",
