@@ -46,9 +46,9 @@ def one_by_one(settings: list[models.Setting], optimizer: object, steps: int) ->
         train.fit(model, split, optimizer(model.parameters()), steps=steps, progress=False)
 
 
-def as_one(settings: list[models.Setting], optimizer: object, steps: int, **seeds: object) -> None:
+def as_one(settings: list[models.Setting], optimizer: object, **named: object) -> None:
     """Train the networks together."""
-    train.fit_many(settings, split, optimizer, steps=steps, progress=False, **seeds)
+    train.fit_many(settings, split, optimizer, progress=False, **named)
 
 
 train.use_one_thread()
@@ -58,9 +58,9 @@ for depth, width, optimizer in ((10, 32, sgd), (40, 32, sgd), (160, 32, sgd), (4
     compare(
         {
             "one by one": lambda n=networks, o=optimizer, s=count: one_by_one(n, o, s),
-            "as one": lambda n=networks, o=optimizer, s=count: as_one(n, o, s),
+            "as one": lambda n=networks, o=optimizer, s=count: as_one(n, o, steps=s),
             "as one, a seed each": lambda n=networks, o=optimizer, s=count: as_one(
-                n, o, s, seeds=range(12)
+                n, o, steps=s, seeds=range(12)
             ),
         },
         rounds=5,
@@ -85,9 +85,9 @@ for depth in (12, 60, 160):
     networks, fast = column(depth, 32), recipe(depth, 6000 // depth)
     compare(
         {
-            "as one": lambda n=networks, r=fast: as_one(n, r, r.steps),
+            "as one": lambda n=networks, r=fast: as_one(n, r),
             "as one, plain Adam": lambda n=networks, r=fast: as_one(
-                n, lambda parameters: torch.optim.Adam(parameters, lr=r.rate), r.steps
+                n, lambda parameters: torch.optim.Adam(parameters, lr=r.rate), steps=r.steps
             ),
             "one by one": lambda n=networks, r=fast: one_by_one(n, r, r.steps),
         },
@@ -95,5 +95,5 @@ for depth in (12, 60, 160):
     )
 start = time.process_time()
 for depth in DEPTHS:
-    as_one(column(depth, 32), recipe(depth), 600)
+    as_one(column(depth, 32), recipe(depth))
 print(f"a map of 12 x {len(DEPTHS)}: {time.process_time() - start:.0f} s of CPU time")

@@ -69,8 +69,8 @@ for depth, rounds in ROUNDS.items():
     pieces = {"bare matrix products": products(plain)}
     for name, model in (("plain", plain), ("fused", fused)):
         for label, optimizer in OPTIMIZERS.items():
-            mover = optimizer(model.parameters())
-            pieces[f"{name}, {label}"] = functools.partial(step, model, mover)
+            made = optimizer(model.parameters())
+            pieces[f"{name}, {label}"] = functools.partial(step, model, made)
     pieces["fused, no optimizer"] = functools.partial(gradients, fused)
     pieces["fused, forward only"] = torch.no_grad()(functools.partial(forward, fused))
     print(f"depth {depth:,}")

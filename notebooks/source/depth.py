@@ -68,7 +68,7 @@ with experiment.validation():
     )
     seed = experiment.read(int, seed=seed)
     split = data.load(data_set, seed)
-    place = train.place(device)
+    device = train.find_device(device)
 print(f"{setting}; {recipe}; seed {seed}; {split.name}")
 
 # %% [markdown]
@@ -82,10 +82,9 @@ print(f"{setting}; {recipe}; seed {seed}; {split.name}")
 net = models.build(setting, split.features, split.classes, seed)
 inputs, targets = split.batch(128, seed)
 flow = probe.record(net, inputs, targets, cross_entropy)
-try:
-    theory = {"measured": models.predicted_profile(setting, inputs)}
-except ValueError:  # the theory does not cover it
-    theory = {}
+theory = {}
+if setting.has_prediction:
+    theory["measured"] = models.predicted_profile(setting, inputs)
 print(f"decades lost between the last layer and the first: {flow.decades_lost:.3g}")
 print(f"a layer multiplies the gradient norm by {flow.norm_factor:.3g}")
 
@@ -93,15 +92,7 @@ print(f"a layer multiplies the gradient norm by {flow.norm_factor:.3g}")
 # ## Training, and the picture
 
 # %%
-history = train.fit(
-    net,
-    split,
-    recipe(net.parameters()),
-    steps=recipe.steps,
-    batch_size=recipe.batch_size,
-    seed=seed,
-    device=place,
-)
+history = train.fit(net, split, recipe, seed=seed, device=device)
 
 # %%
 figure, (left, right) = plots.panels(2, share=False)

@@ -49,7 +49,7 @@ with experiment.validation():
     seed = experiment.read(int, seed=seed)
     variances = experiment.read(tuple[float, ...], variances=variances)
     depths = experiment.read(tuple[int, ...], depths=depths)
-    split, place = data.load(data_set, seed), train.place(device)
+    split, device = data.load(data_set, seed), train.find_device(device)
     shape = experiment.read(
         models.Setting,
         width=width,
@@ -75,15 +75,7 @@ def row(depth):
     """Training accuracy of the networks of one depth, a weight variance each."""
     settings = [dataclasses.replace(shape, depth=depth, gain=v**0.5) for v in variances]
     slower = dataclasses.replace(recipe, rate=recipe.rate / depth)
-    runs = train.fit_many(
-        settings,
-        split,
-        slower,
-        steps=recipe.steps,
-        batch_size=recipe.batch_size,
-        seeds=seed,
-        device=place,
-    )
+    runs = train.fit_many(settings, split, slower, seeds=seed, device=device)
     return [run.train_accuracy for run in runs]
 
 

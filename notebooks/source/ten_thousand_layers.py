@@ -60,7 +60,7 @@ with experiment.validation():
     end_rate = experiment.read(float, end_rate=end_rate)
     least_accuracy = experiment.read(float, least_accuracy=least_accuracy)
     most_cpu_minutes = experiment.read(float, most_cpu_minutes=most_cpu_minutes)
-    digits, place = data.digits(seed), train.place(device)
+    digits, device = data.digits(seed), train.find_device(device)
     batch = digits.batch(probed, seed)
     if len(steps) != 3 or min(hidden_rate, end_rate, *steps) <= 0 or setting.depth < 3:
         raise ValueError("steps must be three numbers above 0, the rates too, and depth at least 3")
@@ -115,7 +115,7 @@ for part, (count, share) in enumerate(zip(steps, (1.0, 0.3, 0.1), strict=True)):
         group["lr"] = share * rate
     order = 1000 * seed + part
     runs.append(
-        train.fit(fast, digits, adam, steps=count, batch_size=128, seed=order, device=place)
+        train.fit(fast, digits, adam, steps=count, batch_size=128, seed=order, device=device)
     )
 minutes = (time.process_time() - start) / 60
 

@@ -27,6 +27,7 @@ import numpy as np
 import torch
 from torch.nn.functional import mse_loss
 from torch.nn.utils import clip_grad_norm_
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from helpers import claims, data, experiment, models, plots, probe, train
 
@@ -63,7 +64,7 @@ with experiment.validation():
         train.Recipe, optimizer=optimizer, rate=rate, steps=steps, batch_size=batch_size
     )
     clip = experiment.read(float, clip=clip)
-    adding, place = data.adding(length, seed), train.place(device)
+    adding, device = data.adding(length, seed), train.find_device(device)
     if clip < 0:
         raise ValueError(f"clip must be a norm, or 0 for none, got {clip}")
 
@@ -177,7 +178,6 @@ if length >= 10:  # at a shorter lag there is little to compare
 # %%
 net = models.build_recurrent(setting, adding.features, adding.classes, seed)
 before, line = by_lag(net), models.predicted_through_time(setting, batch[0])[::-1]
-mover = recipe(net.parameters())
 
 
 def cut(*_):
@@ -186,19 +186,10 @@ def cut(*_):
         clip_grad_norm_(net.parameters(), clip)
 
 
-hook = mover.register_step_pre_hook(cut)
-
 # %%
-history = train.fit(
-    net,
-    adding,
-    mover,
-    steps=recipe.steps,
-    batch_size=recipe.batch_size,
-    seed=seed,
-    loss_fn=mse_loss,
-    device=place,
-)
+hook = register_optimizer_step_pre_hook(cut)
+history = train.fit(net, adding, recipe, seed=seed, loss_fn=mse_loss, device=device)
+hook.remove()
 
 # %%
 with torch.no_grad():
