@@ -166,7 +166,7 @@ def page(
     tables = [_run_table(runs, records, swept, results)]
     if "seed" in swept and numeric:
         tables.insert(0, _setting_table(records, axes, numeric))
-    text = resources.files("helpers").joinpath("summary.html").read_text(encoding="utf-8")
+    text = resources.files("helpers.sweeps.report").joinpath("page.html").read_text(encoding="utf-8")
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )

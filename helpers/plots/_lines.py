@@ -45,7 +45,7 @@ _KINDS = {"weights": "#0072B2", "activation": "#D55E00", "norm": "#009E73", "ski
 
 def use_style() -> None:
     """Give every later figure of this process the look of the course."""
-    with resources.as_file(resources.files("helpers") / "course.mplstyle") as style:
+    with resources.as_file(resources.files("helpers.plots") / "course.mplstyle") as style:
         plt.style.use(style)
 
 
