@@ -4,6 +4,7 @@ import math
 import sys
 from itertools import combinations
 
+import IPython.display
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
@@ -210,7 +211,7 @@ def test_curves_without_a_step_or_without_a_number_do_not_fail():
 def test_a_distribution_counts_every_number_once():
     values = {"sigmoid": [1.0, 1.1, 1.2, 5.0], "relu": [30.0]}
     ax = plots.distribution(values, {"sigmoid": 1.15}, xlabel="norm", title="Point")
-    assert words(ax) == ["sigmoid, 4 seeds", "published: 1.150000", "relu, 1 seeds"]
+    assert words(ax) == ["sigmoid, 4 seeds", "published: 1.150000", "relu, 1 seed"]
     assert ax.get_xscale() == "log"
     assert ax.get_xlabel() == "norm"
     assert "seeds" in ax.get_ylabel()
@@ -694,13 +695,14 @@ CHOICES = {
     "name": ["tanh", "relu"],
     "flat_start": True,
 }
+CLEAR = "ipywidgets.widgets.interaction.clear_output"  # what interactive() calls
 
 
 @pytest.fixture
 def shown(monkeypatch):
     """Everything that is displayed."""
     found = []
-    monkeypatch.setattr(plots, "display", lambda *args, **kwargs: found.append(args[0]))
+    monkeypatch.setattr(IPython.display, "display", lambda *args, **kwargs: found.append(args[0]))
     return found
 
 
@@ -725,7 +727,7 @@ def test_a_still_picture_makes_no_widgets(monkeypatch):
 
 def test_in_a_live_notebook_every_move_draws_anew(monkeypatch, shown):
     monkeypatch.setenv("JPY_SESSION_NAME", "lesson.ipynb")
-    monkeypatch.setattr(plots, "clear_output", lambda wait: seen.append("cleared" if wait else ""))
+    monkeypatch.setattr(CLEAR, lambda wait: seen.append("cleared" if wait else ""))
     seen = []
     plots.sliders(lambda **values: seen.append(values), **CHOICES)
     (box,) = shown
@@ -754,7 +756,7 @@ def test_in_a_live_notebook_every_move_draws_anew(monkeypatch, shown):
 def test_a_slow_picture_waits_until_the_slider_is_let_go(monkeypatch, shown):
     monkeypatch.setenv("JPY_SESSION_NAME", "lesson.ipynb")
     clock = iter([0.0, 0.9, 1.0, 1.9, 2.0, 2.1])
-    monkeypatch.setattr(plots.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr("helpers.plots._explorers.time.perf_counter", lambda: next(clock))
     plots.sliders(lambda depth, name: None, depth=(1, 9, 1), name=["a", "b"])
     depth, name, _ = shown[0].children
     assert depth.continuous_update
@@ -768,7 +770,7 @@ def test_a_mistake_in_a_live_picture_is_one_sentence_and_the_knobs_go_on(
     monkeypatch, shown, capsys
 ):
     monkeypatch.setenv("JPY_SESSION_NAME", "lesson.ipynb")
-    monkeypatch.setattr(plots, "clear_output", lambda wait: None)
+    monkeypatch.setattr(CLEAR, lambda wait: None)
 
     def draw(depth):
         plt.figure()
@@ -856,8 +858,10 @@ def test_many_series_still_differ_in_colour_or_marker():
 
 def test_show_puts_a_png_with_its_words_into_the_notebook_and_closes_the_figure(monkeypatch):
     shown = []
-    monkeypatch.setattr(plots, "display", lambda *args, **kwargs: shown.append((args, kwargs)))
-    assert plots.display is not display
+    monkeypatch.setattr(
+        IPython.display, "display", lambda *args, **kwargs: shown.append((args, kwargs))
+    )
+    assert IPython.display.display is not display
     ax = plots.layer_profile({"a": FIRST})
     assert plots.show(ax, "The gradient falls.") is None
     (((bundle,), options),) = shown
@@ -869,7 +873,9 @@ def test_show_puts_a_png_with_its_words_into_the_notebook_and_closes_the_figure(
 
 def test_the_same_figure_gives_the_same_bytes(monkeypatch):
     pictures = []
-    monkeypatch.setattr(plots, "display", lambda bundle, **_: pictures.append(bundle["image/png"]))
+    monkeypatch.setattr(
+        IPython.display, "display", lambda bundle, **_: pictures.append(bundle["image/png"])
+    )
     for _ in range(2):
         plots.show(plots.layer_profile({"a": FIRST}), "alt")
     assert pictures[0] == pictures[1]

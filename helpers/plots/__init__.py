@@ -4,19 +4,11 @@ Every function takes plain arrays or records and returns the axes it drew on;
 ``show`` puts the finished picture, with its alt text, into the notebook.
 """
 
-from helpers.plots._lines import (
-    bars,
-    curves,
-    distribution,
-    heat_map,
-    layer_profile,
-    panels,
-    show,
-    sliders,
-    training_curves,
-    use_style,
-    waterfall,
-)
+from helpers.plots._explorers import sliders
+from helpers.plots._grids import bars, heat_map
+from helpers.plots._ledger import waterfall
+from helpers.plots._lines import curves, distribution, layer_profile, training_curves
+from helpers.plots._style import panels, show, use_style
 
 __all__ = [
     "bars",
