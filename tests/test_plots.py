@@ -349,6 +349,22 @@ def test_whole_numbers_get_whole_ticks():
     assert set(tick_names(ax.xaxis)) == {"1", "2"}
 
 
+def test_ticks_may_be_words_and_are_in_sight_where_nothing_is_drawn():
+    names = {1: "first", 2: "second", 4: "last"}
+    ax = plots.curves({"a": [1.0, 2.0, math.nan]}, x=[1, 2, 4], ticks=names, **AXES)
+    assert tick_names(ax.xaxis) == ["first", "second", "last"]
+    assert list(ax.get_xticks()) == [1, 2, 4]
+    assert not [label for label in ax.get_xticklabels() if label.get_rotation()]
+    assert 4 < ax.get_xlim()[1] < 4.5
+    assert ax.get_ylim()[0] > 0.9  # only x is made longer
+    ax = plots.curves({"a": [1.0]}, x=[1], ticks={1: "one"}, slanted=True, **AXES)
+    assert [label.get_rotation() for label in ax.get_xticklabels()] == [30]
+
+
+def test_curves_may_go_without_a_legend():
+    assert plots.curves({"a": [1.0]}, x=[1], legend=False, **AXES).get_legend() is None
+
+
 @pytest.mark.parametrize(
     ("arguments", "x", "sentence"),
     [
@@ -582,6 +598,40 @@ def test_what_is_not_finite_is_grey_and_has_no_number():
     plots.heat_map([[math.nan]], x=[1], y=[1], **MAP)  # nothing at all to show
 
 
+def test_a_map_may_be_given_its_texts_also_for_what_is_not_finite():
+    values, texts = [[1.0, math.nan], [math.inf, 2.0]], [["one", "?"], ["∞", ""]]
+    ax = plots.heat_map(values, x=[1, 2], y=[1, 2], numbers=texts, **MAP)
+    found = {text.get_position(): (text.get_text(), text.get_color()) for text in ax.texts}
+    assert found == {
+        (1, 1): ("one", "white"),  # on dark blue
+        (2, 1): ("?", "black"),  # on grey
+        (1, 2): ("∞", "black"),
+    }
+
+
+def test_the_bar_of_decades_has_the_numbers_themselves():
+    ax = plots.heat_map([[-3.0, 7.0]], x=[1, 2], y=[1], decades=True, **MAP)
+    names = tick_names(mesh(ax).colorbar.ax.yaxis)
+    assert {"0.01", "1", "100", "1e6"} <= set(names)
+    assert len(names) <= 9
+
+
+def test_one_bar_may_stand_beside_several_maps():
+    _, (left, right) = plots.panels(2)
+    for ax, beside in ((left, [left, right]), (right, [])):
+        plots.heat_map([[1.0, 2.0]], x=["a", "b"], y=[1], ax=ax, beside=beside, **MAP)
+    assert mesh(left).colorbar.ax.get_ylabel() == "accuracy"
+    assert mesh(right).colorbar is None
+    left.figure.canvas.draw()
+    assert mesh(left).colorbar.ax.get_window_extent().x0 > right.get_window_extent().x1
+
+
+def test_names_of_columns_may_be_written_at_a_slant():
+    ax = plots.heat_map([[1.0, 2.0]], x=["a", "b"], y=["c"], slanted=True, **MAP)
+    assert {label.get_rotation() for label in ax.get_xticklabels()} == {30}
+    assert {label.get_rotation() for label in ax.get_yticklabels()} == {0}
+
+
 def test_lines_lie_over_the_map_and_end_with_it():
     theory = {"edge": ([0, 99], [1, 50]), "other": ([1, 2], [1, 2])}
     ax = plots.heat_map([[1.0, 2.0]], x=[1, 2], y=[1], lines=theory, **MAP)
@@ -636,6 +686,15 @@ def test_bars_are_the_numbers_and_say_them():
     assert ax.get_legend() is None
     ax = plots.bars({"a": 0.123}, ylabel="share", numbers=".2f")
     assert [text.get_text() for text in ax.texts] == ["0.12"]
+
+
+def test_bars_may_be_given_their_texts():
+    ax = plots.bars({"a": 1.0, "b": math.nan}, numbers={"b": "✗", "a": "one"}, ylabel="y")
+    assert [text.get_text() for text in ax.texts] == ["one", "✗"]
+    series = {"s": {"a": 1.0, "b": 2.0}, "t": {"b": 3.0}}
+    texts = {name: {key: f"{name}{key}" for key in entry} for name, entry in series.items()}
+    ax = plots.bars(series, numbers=texts, ylabel="y")
+    assert [text.get_text() for text in ax.texts] == ["sa", "sb", "tb"]
 
 
 def test_series_stand_side_by_side_and_may_lack_a_category():
@@ -751,6 +810,16 @@ def test_in_a_live_notebook_every_move_draws_anew(monkeypatch, shown):
     assert seen[-1] == {"depth": 31, "gain": 0.65, "name": "relu", "flat_start": False}
     assert [what for what in seen if what == "cleared"] == ["cleared"] * 5
     assert len(seen) == 10
+
+
+def test_a_menu_hands_on_its_numbers_as_they_are(monkeypatch, shown):
+    monkeypatch.setenv("JPY_SESSION_NAME", "lesson.ipynb")
+    monkeypatch.setattr(CLEAR, lambda wait: None)
+    seen = []
+    plots.sliders(lambda gain: seen.append(gain), gain=[0.5, 1.25])
+    gain, _ = shown[0].children
+    gain.value = 1.25
+    assert seen == [0.5, 1.25]
 
 
 def test_a_slow_picture_waits_until_the_slider_is_let_go(monkeypatch, shown):

@@ -5,6 +5,8 @@ import itertools
 import math
 import re
 import statistics
+import subprocess
+import sys
 from html.parser import HTMLParser
 from urllib.parse import unquote
 
@@ -14,7 +16,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import plots, summary
+from helpers import plots
+from helpers.sweeps import report
 
 DEPTHS, NAMES, SEEDS = [5, 10, 20, 50], ["sigmoid", "tanh", "relu"], [0, 1, 2]
 
@@ -94,7 +97,7 @@ def _key(value):
 
 
 def read(runs, swept, results, **more):
-    return Reader(summary.page(runs, swept=swept, results=results, title="Title", **more))
+    return Reader(report.page(runs, swept=swept, results=results, title="Title", **more))
 
 
 @pytest.fixture
@@ -146,43 +149,43 @@ MANY = list("abcdefgh")
     ],
 )
 def test_the_picture_follows_the_shape_of_the_grid(grid, kind, x, by):
-    assert summary.plan(grid) == summary.Plan(kind, x, by)
+    assert report.chart_for(grid) == report.Chart(kind, x, by)
 
 
 @pytest.mark.parametrize(
-    ("grid", "plan"),
+    ("grid", "chart"),
     [
         (
             {"depth": DEPTHS, "activation": NAMES, "width": [32, 64, 128]},
-            summary.Plan("lines", "depth", "activation", ("width",)),
+            report.Chart("lines", "depth", "activation", ("width",)),
         ),
         (
             {"depth": DEPTHS, "activation": NAMES, "skip": [True, False], "seed": SEEDS},
-            summary.Plan("lines", "depth", "skip", ("activation",)),
+            report.Chart("lines", "depth", "skip", ("activation",)),
         ),
         (
             {"depth": DEPTHS, "gain": LONG, "width": [32, 64], "lr": [0.1, 1.0]},
-            summary.Plan("heat map", "gain", "depth", ("width", "lr")),
+            report.Chart("heat map", "gain", "depth", ("width", "lr")),
         ),
         (
             {"a": list("xyz"), "b": list("uv"), "c": list("rstq")},
-            summary.Plan("heat map", "a", "c", ("b",)),
+            report.Chart("heat map", "a", "c", ("b",)),
         ),
         (  # 3 * 4 panels would be too many, 3 * 3 are not
             {"depth": LONG, "skip": [True, False], "activation": NAMES, "b": MANY[:4], "c": SEEDS},
-            summary.Plan("lines", "depth", "skip", ("activation", "c"), ("b",)),
+            report.Chart("lines", "depth", "skip", ("activation", "c"), ("b",)),
         ),
         (
             {"depth": LONG, "skip": [True, False], "b": MANY, "c": LONG[:4]},
-            summary.Plan("lines", "depth", "skip", ("b",), ("c",)),
+            report.Chart("lines", "depth", "skip", ("b",), ("c",)),
         ),
     ],
 )
-def test_further_axes_become_panels_as_far_as_nine_go(grid, plan):
-    assert summary.plan(grid) == plan
-    axes = [name for name in (plan.x, plan.by, *plan.panels, *plan.averaged) if name]
+def test_further_axes_become_panels_as_far_as_nine_go(grid, chart):
+    assert report.chart_for(grid) == chart
+    axes = [name for name in (chart.x, chart.by, *chart.panels, *chart.averaged) if name]
     assert sorted(axes) == sorted(set(grid) - {"seed"})
-    assert math.prod(len(grid[name]) for name in plan.panels) <= 9
+    assert math.prod(len(grid[name]) for name in chart.panels) <= 9
 
 
 # -- What is drawn -----------------------------------------------------------------------
@@ -236,7 +239,7 @@ def test_a_zero_before_a_geometric_row_gets_a_place_of_its_own(drawn):
     read(runs, ["decay"], ["test_loss"])
     ((_, _, more, ax),) = drawn
     assert (list(more["x"]), more["xscale"]) == ([0, 1, 2, 3], "linear")
-    assert [label.get_text() for label in ax.get_xticklabels()] == ["0", "0.0001", "0.001", "0.01"]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["0", "1e-4", "1e-3", "0.01"]
 
 
 @pytest.mark.parametrize(
@@ -417,6 +420,15 @@ def test_at_most_four_pictures_and_the_rest_is_named():
     assert page.column("runs", "word") == ["fine"] * 4
 
 
+def test_a_column_without_a_number_keeps_its_place(drawn):
+    runs = sweep({"depth": [1, 2, 3]}, lambda depth: {"score": depth if depth < 3 else math.nan})
+    read(runs, ["depth"], ["score"])
+    ((_, _, _, ax),) = drawn
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["1", "2", "3"]
+    high = ax.get_xlim()[1]
+    assert 3 < high < 3.5
+
+
 def test_pictures_are_png_with_words_for_those_who_cannot_see_them():
     runs = sweep({"depth": DEPTHS, "activation": NAMES}, accuracy)
     (picture,) = read(runs, ["depth", "activation"], ["test_accuracy"]).all("img")
@@ -517,7 +529,7 @@ def test_the_first_sentence_counts_runs():
         "30 finished, 3 failed, 3 not yet run."
     ) in page.text
     assert "The same in all runs: width 128, norm batch." in page.text
-    assert "It took 1 min of computing, 2 s a run." in page.text
+    assert "It took 1 min of computing, 2 s per run." in page.text
     assert "Two lines" in page.text
     assert page.text.startswith("Title Title 36 runs over")
 
@@ -609,7 +621,7 @@ def test_all_runs_with_all_their_digits_failed_ones_last():
 
 
 def test_every_column_can_be_sorted_with_the_keyboard():
-    text = summary.page(
+    text = report.page(
         sweep({"depth": DEPTHS, "seed": SEEDS}, accuracy),
         swept=["depth", "seed"], results=["test_accuracy"], title="T",
     )  # fmt: skip
@@ -651,7 +663,7 @@ def test_parameters_of_any_kind_keep_apart():
     runs = sweep(grid, lambda clip, widths: {"score": len(widths)})
     page = read(runs, list(grid), ["score"])
     labels = {row[0]["text"] for row in page.tables["runs"][1:]}
-    assert labels == {"none", "0.30000000000000004", "0.3", "1e-5", "12345678.0"}
+    assert labels == {"none", "0.30000000000000004", "0.3", "1e-5", "1.2345678e7"}
     assert {row[1]["text"] for row in page.tables["runs"][1:]} == {"[64, 32]", "[128]"}
 
 
@@ -723,6 +735,24 @@ def test_one_finished_setting_is_neither_best_nor_worst():
     assert len(page.all("img")) == 1
 
 
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (0.123456, "0.1235"),
+        (12345.0, "12345"),  # 12340 would look exact
+        (123456.7, "123457"),
+        (1234567.0, "1.235e6"),
+        (-0.00001234567, "-1.235e-5"),
+        (-math.inf, "-∞"),
+    ],
+)
+def test_numbers_are_short_but_whole_parts_are_not_cut(value, words):
+    runs = sweep({"depth": [1, 2]}, lambda depth: {"n": value if depth == 1 else math.inf})
+    page = read(runs, ["depth"], ["n"])
+    assert [row[1]["text"] for row in page.tables["runs"][1:]] == [words, "∞"]
+    assert page.column("runs", "n") == [value, math.inf]  # all the digits
+
+
 # -- What may not happen -----------------------------------------------------------------
 
 EVIL = "<script>alert('1')</script>\" onload=\"x() & $\\frac{$"
@@ -734,7 +764,7 @@ def test_nothing_from_the_runs_is_markup():
     runs.loc[2, ["status", "error"]] = ["failed", EVIL]
     runs.loc[3, "notebook"] = "javascript:alert(1)"
     runs[EVIL + "r"] = np.linspace(0.1, 0.8, 8)
-    text = summary.page(runs, swept=list(grid), results=[EVIL + "r", "text"], title=EVIL, note=EVIL)
+    text = report.page(runs, swept=list(grid), results=[EVIL + "r", "text"], title=EVIL, note=EVIL)
     page = Reader(text)
     assert len(page.all("script")) == 1
     assert page.all("b") == []
@@ -749,7 +779,7 @@ def test_nothing_from_the_runs_is_markup():
 
 def test_the_page_asks_for_nothing_outside_itself():
     grid = {"depth": DEPTHS, "activation": NAMES, "seed": SEEDS}
-    text = summary.page(
+    text = report.page(
         sweep(grid, accuracy), swept=list(grid), results=["test_accuracy"], title="T"
     )
     page = Reader(text)
@@ -766,7 +796,7 @@ def test_the_page_asks_for_nothing_outside_itself():
 def test_three_thousand_runs_make_a_page_that_opens():
     grid = {"gain": list(np.linspace(0.1, 4, 40)), "depth": list(range(1, 26)), "seed": SEEDS}
     runs = sweep(grid, lambda gain, depth, seed: {"n": gain**depth, "m": gain * depth + seed / 7})
-    text = summary.page(runs, swept=list(grid), results=["n", "m"], title="T")
+    text = report.page(runs, swept=list(grid), results=["n", "m"], title="T")
     assert len(runs) == 3000
     page = Reader(text)
     assert len(page.tables["runs"]) == 3001
@@ -817,4 +847,12 @@ def test_numbers_that_no_axis_can_hold_break_nothing():
 def test_bad_input_is_refused_in_a_sentence(change, swept, results, error, words):
     runs = change(sweep({"depth": DEPTHS}, accuracy))
     with pytest.raises(error, match=words):
-        summary.page(runs, swept=swept, results=results, title="T")
+        report.page(runs, swept=swept, results=results, title="T")
+
+
+@pytest.mark.parametrize("module", ["helpers.plots", "helpers.sweeps.report"])
+def test_pictures_and_pages_need_no_torch(module):
+    """It takes seconds to import, and a page comes after the runs, which have it elsewhere."""
+    code = f"import sys, {module}; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

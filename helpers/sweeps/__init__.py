@@ -1,0 +1,1 @@
+"""Run an experiment at many settings, and report what came out."""
