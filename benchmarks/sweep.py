@@ -40,14 +40,14 @@ for seed in range({count}):
     split = data.digits(seed)
     net = models.build(setting, split.features, split.classes, seed)
     flow = probe.record(net, *split.batch(128, seed), cross_entropy)
-    train.fit(net, split, recipe(net.parameters()), steps=50, seed=seed, device="cpu")
+    train.fit(net, split, recipe, seed=seed, device="cpu")
 """
 BATCHED = """
 from helpers import data, models, train
 train.use_one_thread()
 recipe = train.Recipe("sgd", 0.1, 50, 64)
 setting = models.Setting(depth=20, width=64)
-train.fit_many([setting] * {count}, data.digits(0), recipe, steps=50, seeds=range({count}),
+train.fit_many([setting] * {count}, data.digits(0), recipe, seeds=range({count}),
                device="cpu")
 """
 

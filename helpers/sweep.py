@@ -675,7 +675,7 @@ def _asked(client: "Client", wanted: Plan, names: Sequence[str]) -> list[str]:
         for worker in client.scheduler_info(n_workers=-1)["workers"]
     ]
     asking = client.submit(refused, wanted, names, key=f"ask-{start}", pure=False)
-    from helpers import summary  # noqa: F401  (it takes a second, and now there is time)
+    from helpers.sweeps import report  # noqa: F401  (it takes a second, and now there is time)
 
     answer = asking.result()
     del warming
@@ -737,7 +737,8 @@ def collect(wanted: Plan, folder: Folder) -> "tuple[object, list[str]]":
     """
     import pandas as pd
 
-    from helpers import experiment, summary
+    from helpers import experiment
+    from helpers.sweeps import report
 
     rows, results = [], {}
     for name, cell in wanted.cells().items():
@@ -757,7 +758,7 @@ def collect(wanted: Plan, folder: Folder) -> "tuple[object, list[str]]":
     last = ["status", "error", "seconds", "notebook"]
     table = pd.DataFrame(rows, columns=[*wanted.defaults, *results.values(), *last])
     files.write(folder.path / "results.csv", table.to_csv(index=False).encode())
-    page = summary.page(
+    page = report.page(
         table,
         swept=[*wanted.swept],
         results=[*results.values()],

@@ -5,11 +5,12 @@ line can be compared word for word. ``in_figure`` is for pictures, where a minus
 minus and not a hyphen.
 """
 
+import decimal
 import html
 import math
 import unicodedata
 from collections.abc import Mapping, Sequence
-from numbers import Integral
+from numbers import Rational
 
 _EXACT = decimal.Context(prec=40)  # more digits than any float has
 
