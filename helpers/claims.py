@@ -28,6 +28,7 @@ def claim(
     above: float | None = None,
     below: float | None = None,
     between: tuple[float, float] | None = None,
+    digits: int = 3,
     drifts: bool = False,
 ) -> None:
     """Print that a measurement holds, or raise when it does not.
@@ -46,6 +47,8 @@ def claim(
         above: A bound that the measurement must exceed.
         below: A bound that the measurement must stay under.
         between: Lower and upper bound, both allowed.
+        digits: Significant digits of the measurement to print. Fewer than 3 for
+            what the rounding of another processor moves.
         drifts: Keep the number out of the line. For training results, whose
             last digits differ between machines.
 
@@ -64,6 +67,7 @@ def claim(
     if not isinstance(statement, str) or not statement.strip():
         raise TypeError("statement must be a few words, such as 'gradient lost per layer'")
     statement = " ".join(statement.split())
+    digits = checks.whole("digits", digits, least=1, most=15)
     value = _plain_number("measured", measured)
     criteria = {
         "equals": equals,
@@ -96,7 +100,7 @@ def claim(
     words, holds = _criterion(given, within, factor)
     if not holds(value):
         raise ClaimError(f"Claim failed: {statement}: measured {value!r}, claimed {words}")
-    shown = "holds" if drifts else _measured_text(value)
+    shown = "holds" if drifts else _measured_text(value, digits)
     print(f"✓ {statement}: {shown} (claimed {words})")  # noqa: T201
 
 
@@ -222,11 +226,11 @@ def _bound_text(value: float) -> str:
     return text.number(value, 6)
 
 
-def _measured_text(value: float) -> str:
+def _measured_text(value: float, digits: int) -> str:
     """Write a measurement; a count is shown in full."""
     if isinstance(value, int) and abs(value) < 1_000_000:
         return str(value)
-    return text.number(value, 3)
+    return text.number(value, digits)
 
 
 def _guess(guess: object) -> float | None:

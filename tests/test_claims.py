@@ -77,6 +77,14 @@ def test_a_truth_needs_no_criterion(truth, capsys):
     assert capsys.readouterr().out == "✓ the unit is dead: holds\n"
 
 
+def test_fewer_digits_hide_what_rounding_moves(capsys):
+    for measured in (3.26, 3.27):
+        claim("factor", measured, above=1.8, digits=1)
+    assert set(capsys.readouterr().out.splitlines()) == {"✓ factor: 3 (claimed above 1.8)"}
+    with pytest.raises(ValueError, match="digits must be between 1 and 15, got 0"):
+        claim("factor", 3.26, above=1.8, digits=0)
+
+
 def test_a_drifting_number_stays_out_of_the_line(capsys):
     claim("accuracy", 0.91712345, above=0.9, drifts=True)
     assert capsys.readouterr().out == "✓ accuracy: holds (claimed above 0.9)\n"
