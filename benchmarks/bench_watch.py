@@ -3,7 +3,7 @@
 Depth 50, width 64, batch 128, SGD on the digits, one thread. The aim: at most 5 %
 over the bare step for gradient norms at every step, and at most 5 % for the full
 record at every tenth step. Code that runs once in ten steps finds cold caches:
-recorded at every step, the same work costs much less a record.
+recorded at every step, the same work costs much less per record.
 """
 
 from collections.abc import Callable

@@ -3,6 +3,8 @@
 import gc
 import math
 import random
+import subprocess
+import sys
 import threading
 import weakref
 from collections import namedtuple
@@ -19,6 +21,7 @@ from torch.nn.utils import parametrizations
 
 from helpers import initialize, models, probe, theory
 from helpers.models import Setting
+from helpers.probe import _flow
 
 mse = functional.mse_loss
 
@@ -272,7 +275,7 @@ def test_an_activation_that_nobody_knows_still_gives_the_right_gradient():
     assert flow.ledger().total == close(flow.decades_lost)
 
 
-def test_an_activation_of_one_number_a_sample_or_of_one_number_is_one_unit():
+def test_an_activation_of_one_number_per_sample_or_of_one_number_is_one_unit():
     def forward(net, x):
         gate = torch.sigmoid(net.out.bias[0])
         score = torch.relu(net.two(torch.tanh(net.one(x))).sum(dim=1) - 100)
@@ -460,7 +463,7 @@ def test_a_loss_without_slope_is_reported_in_words():
     assert flow.ledger().rows == ()
 
 
-def test_a_gradient_that_overflows_is_not_finite_and_no_error():
+def test_a_gradient_that_overflows_is_not_finite_and_not_an_error():
     flow = probe.record(Net(plain), X, Y, lambda out, y: torch.log(out.sum() * 0))
     assert flow.loss == -math.inf
     assert not np.isfinite(flow.delta_norms[-1])
@@ -547,6 +550,16 @@ def test_records_print_and_show():
     assert single.layer_names == ("model",)
 
 
+def test_the_records_need_no_torch():
+    code = f"""
+import runpy, sys
+runpy.run_path({_flow.__file__!r})
+print("numpy" in sys.modules, "torch" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "True False\n"
+
+
 # -- The model is left as it was ---------------------------------------------------------
 
 
@@ -617,7 +630,7 @@ def boom(*_arguments):
     raise ZeroDivisionError
 
 
-def test_the_watchman_of_these_tests_sees_what_a_careless_measurement_does():
+def test_untouched_sees_what_a_careless_measurement_does():
     def backward(net):
         mse(net(X), Y).backward()
 
@@ -712,7 +725,7 @@ def test_a_loss_module_is_copied_into_the_precision_of_the_measurement():
     assert loss.weight.dtype == torch.float32
 
 
-def test_a_model_may_keep_tensors_that_are_no_parameters():
+def test_a_model_may_keep_tensors_that_are_not_parameters():
     net = Net(lambda n, x: plain(n, x * n.scale) + n.last.mean() + n.pile[0].sum())
     net.scale = torch.tensor(0.1)
     net.last = net.one(X)

@@ -1,4 +1,4 @@
-"""What watch writes down while a model trains, and that it changes nothing."""
+"""What watch records while a model trains, and that it changes nothing."""
 
 import copy
 import math
@@ -259,7 +259,7 @@ def test_an_activation_that_works_twice_is_read_in_its_last_call():
 
 
 @pytest.mark.parametrize("activation", [nn.ReLU(), nn.PReLU()])
-def test_an_activation_of_one_number_a_sample_is_one_unit(activation):
+def test_an_activation_of_one_number_per_sample_is_one_unit(activation):
     model = nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 1), nn.Flatten(0), activation)
     with torch.no_grad():
         expected = (model[:-1](X) < 0).double().mean().item()
