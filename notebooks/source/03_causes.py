@@ -458,8 +458,8 @@ claims.claim("worst point, decades from theory", max(gaps), below=0.6)
 #
 # `ratios` lists, for the depths 2, 3, 4, ... in turn, the ratios $\|\delta_1\|/\|\delta_L\|$ of
 # several networks of that depth. Return the first depth at which their geometric mean is below
-# `share`, and `math.inf` if there is none. With one network a depth you earn 1 point, with several
-# 3.
+# `share`, and `math.inf` if there is none. With one network per depth you earn 1 point, with
+# several 3.
 #
 # <details><summary>Hint</summary>A geometric mean is a mean of logarithms. And mind which depth the
 # first row belongs to.</details>
