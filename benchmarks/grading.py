@@ -25,9 +25,9 @@ from pathlib import Path
 
 import nbformat
 
-from helpers import lessons
-from helpers.grading import release
+from helpers import render
 from helpers.grading.grade import Plan, grade
+from helpers.grading.hand_back import release
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tests"))

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.grading import feedback
-from helpers.grading.feedback import feedback_name
+from helpers.grading.hand_back import feedback
+from helpers.grading.hand_back.feedback import feedback_name
 from helpers.grading.marks import Override
 from helpers.grading.records import ExerciseMark, PartMark, Record, Status
 

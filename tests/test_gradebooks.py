@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from helpers.grading import gradebooks
+from helpers.grading.hand_back import gradebooks
 from helpers.grading.records import ExerciseMark, PartMark, Record
 
 CANVAS = (

@@ -23,14 +23,16 @@ import torch
 from classroom import EXERCISE, HONEST, HOSTILE
 from test_grading_class import LESSONS, LIMITS, needs, wrong
 
-from helpers import cli, exercises, files, lessons
-from helpers.exercises.specification import Exercise, Misconception, Part
-from helpers.exercises.values import ModelProbe
-from helpers.grading import frames, judge, walls, worker
+from helpers import cli, exercises, files, render
+from helpers.exercises.specification import Drill, Exercise, Misconception, Part
 from helpers.grading import grade as grading
+from helpers.grading import judge
 from helpers.grading.grade import Plan, grade
 from helpers.grading.judge import GraderError, Sandbox
 from helpers.grading.records import Record
+from helpers.grading.sandbox import bubblewrap as walls
+from helpers.grading.sandbox import frames
+from helpers.grading.sandbox import supervisor as worker
 
 SETUP = "import torch\nfrom torch import nn\n"
 SECRET = b"a secret of this test, 32 letters"

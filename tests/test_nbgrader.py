@@ -12,9 +12,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from helpers import exercises, lessons
-from helpers.grading import nbgrader_gradebook, release
-from helpers.grading.nbgrader_gradebook import cell_name, to_gradebook
+from helpers import exercises, render
+from helpers.grading.hand_back import nbgrader_gradebook, release
+from helpers.grading.hand_back.nbgrader_gradebook import cell_name, to_gradebook
 from helpers.grading.records import ExerciseMark, PartMark, Record
 from helpers.lessons.sources import ROOT
 

@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 from nbclient import NotebookClient
 
-from helpers import exercises, lessons, plain
-from helpers.grading import release
-from helpers.lessons.sources import ROOT
+from helpers import exercises, plain, render
+from helpers.grading.hand_back import release
+from helpers.render import ROOT
 
 PACKAGES = sysconfig.get_paths()["purelib"]
 LESSONS = lessons.paths()
@@ -422,8 +422,8 @@ def test_a_failure_leaves_nothing_behind(tmp_path, monkeypatch):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from helpers import lessons
-from helpers.grading import release
+from helpers import render
+from helpers.grading.hand_back import release
 
 def killed(*arguments):
     os.kill(os.getpid(), signal.SIGKILL)

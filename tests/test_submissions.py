@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers import exercises, lessons
-from helpers.exercises import marking
-from helpers.grading import submissions
-from helpers.grading.submissions import Found, find, read
+from helpers import exercises, render
+from helpers.exercises import specification
+from helpers.grading.collect import submissions
+from helpers.grading.collect.submissions import Found, find, read
 
 NAME = "sigmoid_chain_grad"
 RENDERED = lessons.paths()
@@ -756,8 +756,8 @@ NASTY = {
 READ_ALL = """
 import sys
 from pathlib import Path
-from helpers.grading import submissions
-from helpers.grading.submissions import Found
+from helpers.grading.collect import submissions
+from helpers.grading.collect.submissions import Found
 lesson = submissions.lesson(Path(sys.argv[1]))
 folder = Path(sys.argv[2])
 for path in sorted(folder.iterdir()):

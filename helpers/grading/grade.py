@@ -25,18 +25,21 @@ import torch
 
 from helpers import exercises, files, warm
 from helpers.exercises.specification import Exercise
-from helpers.grading import feedback, judge, marks, release, walls
+from helpers.grading import judge, marks
+from helpers.grading.collect.submissions import Found, Lesson, Submission, find, lesson, read
+from helpers.grading.hand_back import feedback, release
 from helpers.grading.judge import GraderError, Sandbox
 from helpers.grading.records import ExerciseMark, Record
-from helpers.grading.submissions import Found, Lesson, Submission, find, lesson, read
-from helpers.grading.walls import Limits, Tier
+from helpers.grading.sandbox import bubblewrap as walls
+from helpers.grading.sandbox.bubblewrap import Limits, Tier
 
 _HERE = Path(__file__).parent
 # A worker that takes this long makes room for the next one and goes on beside it.
 _SLOW = 1.5  # seconds
 _MOST_SLOW = 6
-_SERVER_FILES = ("grading/__init__.py", "grading/frames.py", "grading/walls.py")
-_SERVER_FILES += ("grading/worker.py", "preload.py", "engine.py", "warm.py")
+_SERVER_FILES = ("grading/__init__.py", "grading/sandbox/__init__.py")
+_SERVER_FILES += ("grading/sandbox/frames.py", "grading/sandbox/bubblewrap.py")
+_SERVER_FILES += ("grading/sandbox/supervisor.py", "preload.py", "engine.py", "warm.py")
 
 
 @dataclass(frozen=True)
@@ -407,7 +410,7 @@ def _room(out: Path) -> Path:
 def _furnish(room: Path) -> None:
     """Write what a worker may see of the course: what students have, and the worker itself."""
     release.library(room)
-    (room / "helpers" / "grading").mkdir()
+    (room / "helpers" / "grading" / "sandbox").mkdir(parents=True)
     for name in _SERVER_FILES:
         shutil.copyfile(_HERE.parent / name, room / "helpers" / name)
     (room / "matplotlib").mkdir()
@@ -421,7 +424,8 @@ def _furnish(room: Path) -> None:
 def _versions(limits: Limits) -> dict[str, str]:
     """Say what marks depend on; a record made under other ones is not kept."""
     course = hashlib.sha256(repr(limits).encode())
-    names = ("submissions.py", "cells.py", "worker.py", "judge.py", "frames.py")
+    names = ("collect/submissions.py", "collect/cells.py", "judge.py")
+    names += ("sandbox/supervisor.py", "sandbox/frames.py")
     for path in [
         *sorted(Path(exercises.__file__).parent.glob("*.py")),
         *map(_HERE.joinpath, names),

@@ -27,12 +27,12 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from helpers.exercises.marking import Verdict, mark
-from helpers.exercises.specification import Answer, Exercise, Question, Rubric
-from helpers.grading import frames, walls
+from helpers.exercises.specification import Answer, Exercise, Question, Sheet, Verdict, mark
 from helpers.grading.records import ExerciseMark, Outcome, PartMark, Status
-from helpers.grading.walls import Limits, Tier
-from helpers.grading.worker import End, Setting
+from helpers.grading.sandbox import bubblewrap as walls
+from helpers.grading.sandbox import frames
+from helpers.grading.sandbox.bubblewrap import Limits, Tier
+from helpers.grading.sandbox.supervisor import End, Setting
 
 _SERVER_STARTS_WITHIN = 300  # seconds: a laptop under load may need one of them
 _KEEPER_TELLS_WITHIN = 60
@@ -80,7 +80,7 @@ class Sandbox:
         here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         own, readable = walls.own_users(tier, room), tuple(walls.readable(room))
         setting = Setting(tier, own, walls.scratch(tier), readable)
-        python = [sys.executable, "-P", "-s", "-m", "helpers.grading.worker"]
+        python = [sys.executable, "-P", "-s", "-m", "helpers.grading.sandbox.supervisor"]
         python += [str(there.fileno()), setting.to_json()]
         self._control = here
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  (closed with the server)

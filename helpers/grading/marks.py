@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from helpers import files
-from helpers.grading.gradebooks import points_text, visible
+from helpers.grading.hand_back.gradebooks import points_text, visible
 from helpers.grading.records import ExerciseMark, PartMark, Record
 
 _COLUMNS = ("student", "exercise", "part", "points", "of", "status", "reason")

@@ -29,8 +29,9 @@ from typing import Literal
 
 import psutil
 
-from helpers.grading import frames, walls
-from helpers.grading.walls import Limits, Tier
+from helpers.grading.sandbox import bubblewrap as walls
+from helpers.grading.sandbox import frames
+from helpers.grading.sandbox.bubblewrap import Limits, Tier
 
 Reason = Literal["", "cpu", "wall", "memory", "processes", "disk"]
 _LOOK_EVERY = 0.05  # seconds

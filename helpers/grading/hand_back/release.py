@@ -21,7 +21,7 @@ from nbformat import NotebookNode
 import helpers
 from helpers import exercises, files
 from helpers.exercises import stored
-from helpers.grading.nbgrader_gradebook import cell_name
+from helpers.grading.hand_back.nbgrader_gradebook import cell_name
 
 _LIBRARY = Path(helpers.__file__).parent
 _HANDOUT = Path(__file__).parent / "handout"

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from helpers.grading.cells import (
+from helpers.grading.collect.cells import (
     LONGEST_CELL,
     Cell,
     GivenCell,

@@ -20,10 +20,10 @@ from urllib.parse import quote
 import jinja2
 
 from helpers import files
-from helpers.grading.gradebooks import points_text, visible
+from helpers.grading.hand_back.gradebooks import points_text, visible
 from helpers.grading.marks import Overrides, applied, ordered
 from helpers.grading.records import ExerciseMark, Record
-from helpers.grading.walls import IN_WORDS
+from helpers.grading.sandbox.bubblewrap import IN_WORDS
 
 _PAGES = "feedback"  # the folder of the students' pages
 _NAME_BYTES = 200
@@ -189,7 +189,7 @@ def _is_safe(letter: str) -> bool:
 
 def _environment() -> jinja2.Environment:
     """Read the templates; whatever a template writes is made visible, then escaped."""
-    own = resources.files("helpers.grading")
+    own = resources.files("helpers.grading.hand_back")
     environment = jinja2.Environment(
         autoescape=True,
         undefined=jinja2.StrictUndefined,
