@@ -26,7 +26,7 @@ from pathlib import Path
 import nbformat
 
 from helpers import render
-from helpers.grading.grade import Plan, grade
+from helpers.grading.grade import GradingJob, grade
 from helpers.grading.hand_back import release
 
 ROOT = Path(__file__).parent.parent
@@ -105,7 +105,9 @@ def by_course(count: int) -> float:
             place.mkdir(parents=True)
             nbformat.write(book, place / LESSON.name)
         start = time.perf_counter()
-        result = grade(Plan(folder / "submissions", folder / "marks", [LESSON], folder / "secret"))
+        result = grade(
+            GradingJob(folder / "submissions", folder / "marks", [LESSON], folder / "secret")
+        )
         seconds = time.perf_counter() - start
     points = {
         mark.points for one in result.records for mark in one.exercises if mark.exercise == NAME
@@ -121,7 +123,9 @@ def whole_class(size: int) -> None:
         cases = classroom.class_of(size)
         classroom.write_class(folder / "submissions", cases)
         start = time.perf_counter()
-        result = grade(Plan(folder / "submissions", folder / "marks", [LESSON], folder / "secret"))
+        result = grade(
+            GradingJob(folder / "submissions", folder / "marks", [LESSON], folder / "secret")
+        )
         seconds = time.perf_counter() - start
     hostile = Counter(case.kind for case in cases)["hostile"]
     ends = Counter(mark.status for one in result.records for mark in one.exercises)

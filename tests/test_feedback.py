@@ -16,8 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.grading.hand_back import feedback
-from helpers.grading.hand_back.feedback import feedback_name
+from helpers.grading.hand_back import class_report, feedback
+from helpers.grading.hand_back.file_names import feedback_name
+from helpers.grading.hand_back.pages import WORDS
 from helpers.grading.marks import Override
 from helpers.grading.records import ExerciseMark, PartMark, Record, Status
 
@@ -91,7 +92,7 @@ def page(tmp_path, records, overrides=None, student=None):
 
 
 def report(tmp_path, records, overrides=None, infos=()):
-    feedback.report(tmp_path, records, overrides or {}, infos)
+    class_report.write(tmp_path, records, overrides or {}, infos)
     return Page((tmp_path / "report.html").read_text(encoding="utf-8"))
 
 
@@ -449,7 +450,7 @@ def test_the_table_of_endings_adds_up(tmp_path):
     counts = Counter((m.exercise, m.status) for r in records for m in r.exercises)
     for name in ("f1", "f2", "f3"):
         row = re.search(rf"\d\.\d {name}((?: \d+(?!\S))+)", got)[1].split()
-        statuses = [s for s in feedback._WORDS if any(key[1] == s for key in counts)]
+        statuses = [s for s in WORDS if any(key[1] == s for key in counts)]
         assert [int(n) for n in row] == [counts[name, status] for status in statuses]
         assert sum(map(int, row)) == 40
     assert all(status in got for _, status in counts)
@@ -536,6 +537,6 @@ def test_the_slowest_come_first(tmp_path):
 
 
 def test_a_notebook_graded_twice_is_refused(tmp_path):
-    for how in (feedback.write, feedback.report):
+    for how in (feedback.write, class_report.write):
         with pytest.raises(ValueError, match="lesson 01_theory of ada is there twice"):
             how(tmp_path, [record(), record()], {})

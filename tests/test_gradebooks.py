@@ -189,12 +189,12 @@ def test_a_column_that_is_not_for_marks_is_refused(fill, column, said):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("Name,Mark\nx,1\n", "is no gradebook from Canvas"),
+        ("Name,Mark\nx,1\n", "is not a gradebook from Canvas"),
         (CANVAS.replace("Lab 0 (11)", "Lab 1 (12)"), "more than one column"),
         (CANVAS + '"never closed', "line 9: a quotation mark is never closed"),
-        (CANVAS.encode("utf-16"), "is no CSV file"),
+        (CANVAS.encode("utf-16"), "is not a CSV file"),
         (CANVAS.replace('Lab,,3.00,"",60.00', "Lab"), "line 7 is shorter than the first line"),
-        ("", "is no gradebook from Canvas"),
+        ("", "is not a gradebook from Canvas"),
     ],
 )
 def test_a_file_that_is_no_gradebook_is_refused(fill, text, said):

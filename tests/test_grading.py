@@ -1,4 +1,4 @@
-"""Grading a class: stopped and resumed, fair, behind walls, with the grader's own faults told."""
+"""Grading a class: stopped and resumed, fair, in a sandbox, with the grader's own faults told."""
 
 import csv
 import errno
@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,13 +27,20 @@ from test_grading_class import LESSONS, LIMITS, needs, wrong
 from helpers import cli, exercises, files, render
 from helpers.exercises.specification import Drill, Exercise, Misconception, Part
 from helpers.grading import grade as grading
-from helpers.grading import judge
-from helpers.grading.grade import Plan, grade
-from helpers.grading.judge import GraderError, Sandbox
+from helpers.grading import judge, running, secret
+from helpers.grading.grade import GradingJob, grade
 from helpers.grading.records import Record
-from helpers.grading.sandbox import bubblewrap as walls
-from helpers.grading.sandbox import frames
-from helpers.grading.sandbox import supervisor as worker
+from helpers.grading.sandbox import (
+    bubblewrap,
+    frames,
+    library,
+    limits,
+    supervisor,
+    tiers,
+    usage,
+)
+from helpers.grading.sandbox.client import GraderError, Sandbox, Worker
+from helpers.grading.sandbox.messages import End
 
 SETUP = "import torch\nfrom torch import nn\n"
 SECRET = b"a secret of this test, 32 letters"
@@ -53,9 +61,9 @@ def named(*names):
     return chosen
 
 
-def plan(folder, tier="landlock", **changes):
-    made = Plan(folder / "submissions", folder / "marks", LESSONS, folder / "secret")
-    return replace(made, tier=tier, limits=LIMITS, **changes)
+def job(folder, tier="landlock", **changes):
+    made = GradingJob(folder / "submissions", folder / "marks", LESSONS, folder / "secret")
+    return replace(made, **{"tier": tier, "limits": LIMITS, **changes})
 
 
 def of_exercise(result):
@@ -89,21 +97,21 @@ def results(folder):
 
 
 @pytest.fixture(scope="module")
-def room(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("room")
-    grading._furnish(folder)
+def course(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("library")
+    library.write(folder)
     return folder
 
 
 @pytest.fixture(scope="module", params=TIERS)
-def sandbox(request, room):
+def sandbox(request, course):
     needs(request.param)
-    with Sandbox(request.param, room) as running:
+    with Sandbox(request.param, course) as running:
         yield running
 
 
-def judged(exercise, answer, sandbox, limits=LIMITS):
-    return judge.judged(exercise, [answer], SETUP, SECRET, sandbox, limits)
+def judged(exercise, answer, sandbox, within=LIMITS):
+    return judge.judged(exercise, [answer], SETUP, SECRET, sandbox, within)
 
 
 # ---- Every exercise --------------------------------------------------------------------
@@ -117,7 +125,7 @@ def test_every_exercise_of_every_lesson_is_graded_from_its_specification(tmp_pat
             own.mkdir(parents=True, exist_ok=True)
             nbformat.write(view(source), own / f"{source.stem}.ipynb")
         assert source.stem.startswith(f"{number:02}")
-    result = grade(plan(tmp_path, lessons=lessons.paths()))
+    result = grade(job(tmp_path, lessons=render.lessons()))
     given = {"worked": {}, "stubs": {}}
     for record in result.records:
         given[record.student] |= {mark.exercise: mark for mark in record.exercises}
@@ -139,7 +147,7 @@ def test_a_fresh_sandbox_an_exercise_gives_the_marks_of_the_fast_mode(tier, tmp_
     classroom.write_class(tmp_path / "submissions", cases)
     seen = []
     for fresh in (False, True):
-        result = grade(plan(tmp_path, tier, fresh=fresh, out=tmp_path / f"marks_{fresh}"))
+        result = grade(job(tmp_path, tier, fresh=fresh, out=tmp_path / f"marks_{fresh}"))
         assert wrong(cases, of_exercise(result)) == []
         assert {record.mode for record in result.records} == {"fresh" if fresh else "fast"}
         seen.append((tmp_path / f"marks_{fresh}" / "marks.csv").read_bytes())
@@ -183,14 +191,14 @@ def test_a_grader_that_was_killed_goes_on_where_it_was(tier, tmp_path):
     kept = {path.name: path.read_bytes() for path in records.glob("*.json")}
     assert 5 <= len(kept) < len(cases)
     assert not (tmp_path / "marks" / "marks.csv").exists()
-    room = Path((tmp_path / "marks" / ".room").read_text())
-    assert room.exists()
+    left = Path((tmp_path / "marks" / ".library").read_text())
+    assert left.exists()
 
     done = subprocess.run(command(tmp_path, tier=tier), capture_output=True, text=True, check=True)
     assert f"{len(kept)} of them graded before" in done.stdout
     now = {path.name: path.read_bytes() for path in records.glob("*.json")}
     assert {name: now[name] for name in kept} == kept
-    assert not room.exists()
+    assert not left.exists()
     assert len(now) > len(kept)
 
     (tmp_path / "marks").rename(tmp_path / "resumed")
@@ -215,12 +223,12 @@ def test_the_comparison_of_results_sees_a_changed_mark(tmp_path):
 def test_a_second_run_grades_nothing_twice_and_a_changed_notebook_again(tmp_path):
     needs("landlock")
     answered(tmp_path, ada=RIGHT, ben="def sigmoid_chain_grad(x, depth): return x")
-    grade(plan(tmp_path))
-    again = grade(plan(tmp_path))
+    grade(job(tmp_path))
+    again = grade(job(tmp_path))
     assert again.kept == 2
     book = classroom.notebook(RIGHT)
     (tmp_path / "submissions" / "ben" / "01_theory.ipynb").write_text(json.dumps(book))
-    later = grade(plan(tmp_path))
+    later = grade(job(tmp_path))
     assert later.kept == 1
     assert of_exercise(later)["ben"].points == 5
 
@@ -228,10 +236,10 @@ def test_a_second_run_grades_nothing_twice_and_a_changed_notebook_again(tmp_path
 def test_a_damaged_record_is_graded_again(tmp_path):
     needs("landlock")
     answered(tmp_path, ada=RIGHT)
-    grade(plan(tmp_path))
+    grade(job(tmp_path))
     (record,) = (tmp_path / "marks" / "records").glob("*.json")
     record.write_text(record.read_text()[:100])
-    result = grade(plan(tmp_path))
+    result = grade(job(tmp_path))
     assert result.kept == 0
     assert of_exercise(result)["ada"].points == 5
 
@@ -277,9 +285,9 @@ def test_a_full_disk(tmp_path, monkeypatch):
 
     monkeypatch.setattr(files, "write", full)
     with pytest.raises(ValueError, match="No space left on device; what has been graded is kept"):
-        grade(plan(tmp_path, workers=1))
+        grade(job(tmp_path, workers=1))
     monkeypatch.undo()
-    result = grade(plan(tmp_path))
+    result = grade(job(tmp_path))
     assert result.kept == 1
     assert {mark.points for mark in of_exercise(result).values()} == {5}
 
@@ -313,7 +321,7 @@ def test_folders_with_odd_names(tmp_path):
     names = ["Zoë Müller, B.", "..\\..\\evil", "=cmd|' C calc'!A0", "-rf", "ada", "ADA", "a" * 200]
     answered(tmp_path, **dict.fromkeys(names, RIGHT))
     before = {path.name for path in tmp_path.iterdir()}
-    result = grade(plan(tmp_path))
+    result = grade(job(tmp_path))
     assert {path.name for path in tmp_path.iterdir()} - before == {"marks", "secret"}
     assert {student: mark.points for student, mark in of_exercise(result).items()} == dict.fromkeys(
         names, 5
@@ -329,8 +337,8 @@ def test_folders_with_odd_names(tmp_path):
 
 
 def test_the_same_answer_is_asked_the_same_questions_and_no_secret_other_ones():
-    def drawn(secret, exercise, cells):
-        return judge.generator(secret, exercise, cells).random()
+    def drawn(key, exercise, cells):
+        return secret.generator(key, exercise, cells).random()
 
     first = drawn(SECRET, EXERCISE, [RIGHT])
     assert drawn(SECRET, EXERCISE, [RIGHT]) == first
@@ -352,7 +360,7 @@ def test_identical_submissions_get_identical_marks_on_a_busy_machine(tmp_path):
     answered(tmp_path, **{f"student_{number}": slow for number in range(4)})
     busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(4)]
     try:
-        given = of_exercise(grade(plan(tmp_path)))
+        given = of_exercise(grade(job(tmp_path)))
     finally:
         for process in busy:
             process.kill()
@@ -386,10 +394,85 @@ def test_what_ran_out_of_time_is_tried_once_more_alone(tmp_path, monkeypatch):
         return mark
 
     monkeypatch.setattr(judge, "judged", watched)
-    given = of_exercise(grade(plan(tmp_path)))
+    given = of_exercise(grade(job(tmp_path)))
     assert tries == {"late": 2, "never": 2}
     assert given["late"].points == 5
     assert given["never"].status == "timed out"
+
+
+SLEEPS = "import time\ndef sigmoid_chain_grad(x, depth): time.sleep(3600)\n"
+WAITS = replace(LIMITS, wall_seconds=2)
+
+
+def test_what_only_waited_is_tried_again_side_by_side(tmp_path, monkeypatch):
+    needs("landlock")
+    count = 8
+    answered(tmp_path, **{f"sleeper_{number}": f"{SLEEPS}# {number}" for number in range(count)})
+    answered(tmp_path, ada=RIGHT)
+    real, tries = judge.judged, Counter()
+    together = threading.Barrier(count)
+
+    def watched(exercise, cells, *rest):
+        tries[cells[0]] += 1
+        if tries[cells[0]] == 2:
+            together.wait(timeout=300)  # it breaks unless all of them are being tried
+        return real(exercise, cells, *rest)
+
+    monkeypatch.setattr(judge, "judged", watched)
+    given = of_exercise(grade(job(tmp_path, limits=WAITS, workers=1)))
+    assert given.pop("ada").points == 5
+    assert {(mark.status, mark.points) for mark in given.values()} == {("timed out", 0)}
+    assert len(given) == count
+    assert set(tries.values()) == {1, 2}
+    assert len({mark.reason for mark in given.values()}) == 1
+    kept = {path.name for path in (tmp_path / "marks" / "records").iterdir()}
+    assert len(kept) == count + 1
+
+
+WAITED = End("wall", cpu_seconds=0.01, memory=1 << 20)
+COMPUTED = End("wall", cpu_seconds=1.5, memory=1 << 20)
+FULL = End("wall", cpu_seconds=0.01, memory=1 << 30)
+
+
+@pytest.mark.parametrize(
+    ("ends", "alone"),
+    [
+        ([WAITED, WAITED], [False, False]),
+        ([WAITED, COMPUTED, COMPUTED], [False, False, True]),
+        ([COMPUTED, COMPUTED], [False, True]),
+        ([FULL, FULL], [False, True]),
+        ([End("cpu", cpu_seconds=2.0), WAITED], [False, True]),
+    ],
+    ids=["waits", "waits, then computes", "computes", "holds memory", "computes, then waits"],
+)
+def test_what_computed_is_alone_before_it_counts(tmp_path, monkeypatch, ends, alone):
+    needs("landlock")
+    answered(tmp_path, **{f"waits_{number}": f"{RIGHT}# {number}" for number in range(3)})
+    answered(tmp_path, one=RIGHT + "# one")
+    tried, running, was_alone, lock = Counter(), set(), [], threading.Lock()
+
+    def faked(exercise, cells, setup, key, sandbox, within, patience, ended):
+        who, is_one = cells[0], "# one" in cells[0]
+        with lock:
+            place = tried[who]
+            tried[who] += 1
+            beside = set(running)
+            running.add(who)
+        time.sleep(0.2)  # so that what may be side by side is
+        with lock:
+            running.remove(who)
+            beside |= running
+        ended(ends[place] if is_one else WAITED)
+        if is_one:
+            was_alone.append(not beside)
+        return judge.unjudged(exercise, "timed out", "too late")
+
+    monkeypatch.setattr(judge, "judged", faked)
+    assert of_exercise(grade(job(tmp_path)))["one"].status == "timed out"
+    assert len(was_alone) == len(ends)
+    must = zip(was_alone, alone, strict=True)
+    assert all(was for was, asked in must if asked), was_alone
+    assert {count for who, count in tried.items() if "# one" not in who} == {2}
 
 
 # ---- When our own side fails -----------------------------------------------------------
@@ -400,25 +483,25 @@ def test_a_server_that_dies_costs_nobody_a_point(tmp_path, monkeypatch):
     answered(tmp_path, **{f"student_{number}": RIGHT for number in range(6)})
     real, calls = judge.judged, []
 
-    def deadly(exercise, cells, setup, secret, sandbox, *rest):
+    def deadly(exercise, cells, setup, key, sandbox, *rest):
         calls.append(exercise)
         if len(calls) == 3:
             sandbox._server.kill()
             sandbox._server.wait()
-        return real(exercise, cells, setup, secret, sandbox, *rest)
+        return real(exercise, cells, setup, key, sandbox, *rest)
 
     monkeypatch.setattr(judge, "judged", deadly)
-    result = grade(plan(tmp_path))
+    result = grade(job(tmp_path))
     failed = [mark.reason for mark in of_exercise(result).values() if mark.points != 5]
     assert failed == []
     assert result.waiting("grader failed") == []
 
 
 @pytest.mark.parametrize("tier", TIERS)
-def test_a_server_that_dies_during_an_answer_is_our_fault(tier, room):
+def test_a_server_that_dies_during_an_answer_is_our_fault(tier, course):
     needs(tier)
     waits = "import time\ndef sigmoid_chain_grad(x, depth): time.sleep(6)"
-    with Sandbox(tier, room) as sandbox:
+    with Sandbox(tier, course) as sandbox:
         killer = threading.Timer(1.5, sandbox._server.kill)
         killer.start()
         with pytest.raises(GraderError):
@@ -433,34 +516,34 @@ def test_a_grader_that_fails_gives_no_mark_and_tries_again_the_next_time(tmp_pat
 
     def failing(exercise, cells, *rest):
         if "unlucky" in cells[0]:
-            raise GraderError("the worker's keeper has ended")
+            raise GraderError("the worker's supervisor has ended")
         return real(exercise, cells, *rest)
 
     monkeypatch.setattr(judge, "judged", failing)
-    result = grade(plan(tmp_path))
+    result = grade(job(tmp_path))
     assert [record.student for record in result.waiting("grader failed")] == ["ben"]
     with (tmp_path / "marks" / "marks.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["exercise"] == EXERCISE]
     points = {row["student"]: row["points"] for row in rows if row["part"] == "one layer"}
     assert points == {"ada": "2", "ben": ""}
     monkeypatch.undo()
-    later = grade(plan(tmp_path))
+    later = grade(job(tmp_path))
     assert later.kept == 1
     assert of_exercise(later)["ben"].points == 5
 
 
 def test_a_sandbox_that_does_not_start_is_told_once(tmp_path, monkeypatch):
     answered(tmp_path, ada=RIGHT)
-    monkeypatch.setattr(walls, "command", lambda tier, room, python: ["false"])
+    monkeypatch.setattr(bubblewrap, "command", lambda tier, folder, python: ["false"])
     with pytest.raises(ValueError, match=r"nothing was graded: the sandbox \(landlock\) did not"):
-        grade(plan(tmp_path))
+        grade(job(tmp_path))
     assert not (tmp_path / "marks" / "marks.csv").exists()
 
 
 def test_a_fault_in_our_own_code_costs_one_answer_and_no_points(tmp_path, monkeypatch):
     needs("landlock")
     answered(tmp_path, ada=RIGHT, ben=RIGHT + "# unlucky", cleo=RIGHT)
-    real, read = judge.judged, grading.read
+    real, read = judge.judged, running.read
 
     def broken(exercise, cells, *rest):
         if "unlucky" in cells[0]:
@@ -473,8 +556,8 @@ def test_a_fault_in_our_own_code_costs_one_answer_and_no_points(tmp_path, monkey
         return read(found, *rest)
 
     monkeypatch.setattr(judge, "judged", broken)
-    monkeypatch.setattr(grading, "read", confused)
-    given = of_exercise(grade(plan(tmp_path)))
+    monkeypatch.setattr(running, "read", confused)
+    given = of_exercise(grade(job(tmp_path)))
     assert given["ada"].points == 5
     assert (given["ben"].status, given["ben"].outcome) == ("grader failed", "grader failed")
     assert (given["cleo"].status, given["cleo"].outcome) == ("unreadable", "needs a person")
@@ -482,14 +565,14 @@ def test_a_fault_in_our_own_code_costs_one_answer_and_no_points(tmp_path, monkey
 
 def test_without_a_sandbox_nothing_runs(tmp_path, monkeypatch):
     answered(tmp_path, ada=RIGHT)
-    trials = [walls.Trial("bubblewrap", False, "no."), walls.Trial("landlock", False, "no.")]
-    monkeypatch.setattr(walls, "trials", lambda: [*trials, walls.Trial("none", True, "")])
+    trials = [tiers.Trial("bubblewrap", False, "no."), tiers.Trial("landlock", False, "no.")]
+    monkeypatch.setattr(tiers, "trials", lambda: [*trials, tiers.Trial("none", True, "")])
     with pytest.raises(ValueError, match="accept that with --allow-weak-sandbox"):
-        grade(plan(tmp_path, tier=None))
+        grade(job(tmp_path, tier=None))
     assert not (tmp_path / "marks").exists()
     with pytest.raises(ValueError, match="the sandbox landlock does not work here: no"):
-        grade(plan(tmp_path, tier="landlock"))
-    result = grade(plan(tmp_path, tier=None, allow_weak=True))
+        grade(job(tmp_path, tier="landlock"))
+    result = grade(job(tmp_path, tier=None, allow_weak=True))
     assert of_exercise(result)["ada"].points == 5
     assert {record.sandbox for record in result.records} == {"none"}
     assert "none, only limits" in (tmp_path / "marks" / "report.html").read_text()
@@ -513,30 +596,30 @@ def test_what_cannot_be_graded_is_refused_in_a_sentence(tmp_path, changes, words
         for name, value in changes.items()
     }
     with pytest.raises(ValueError, match=words):
-        grade(plan(tmp_path, **placed))
+        grade(job(tmp_path, **placed))
 
 
 def test_the_doctor_says_why_bubblewrap_does_not_work(monkeypatch):
-    monkeypatch.setattr(walls.shutil, "which", lambda name: None)
-    first = walls.trials()[0]
+    monkeypatch.setattr(tiers.shutil, "which", lambda name: None)
+    first = tiers.trials()[0]
     assert not first.works
     assert "apt-get install bubblewrap" in first.why
     monkeypatch.undo()
-    monkeypatch.setattr(walls.shutil, "which", lambda name: "/usr/bin/bwrap")
+    monkeypatch.setattr(tiers.shutil, "which", lambda name: "/usr/bin/bwrap")
     refused = "import sys; sys.exit('bwrap: No permissions to create new namespace')"
-    monkeypatch.setattr(walls, "command", lambda *_: [sys.executable, "-c", refused])
-    first = walls.trials()[0]
+    monkeypatch.setattr(bubblewrap, "command", lambda *_: [sys.executable, "-c", refused])
+    first = tiers.trials()[0]
     assert not first.works
     assert "No permissions to create new namespace" in first.why
     assert "AppArmor" in first.why
-    assert walls.strongest() == next(trial.tier for trial in walls.trials()[1:] if trial.works)
+    assert tiers.strongest() == next(trial.tier for trial in tiers.trials()[1:] if trial.works)
 
 
 def test_grading_is_refused_elsewhere_than_on_linux(tmp_path, monkeypatch):
     answered(tmp_path, ada=RIGHT)
     monkeypatch.setattr(grading.sys, "platform", "win32")
     with pytest.raises(ValueError, match="grading needs Linux"):
-        grade(plan(tmp_path))
+        grade(job(tmp_path))
 
 
 # ---- The secret ------------------------------------------------------------------------
@@ -544,27 +627,27 @@ def test_grading_is_refused_elsewhere_than_on_linux(tmp_path, monkeypatch):
 
 def test_the_secret_is_made_once_and_for_its_owner_alone(tmp_path):
     path = tmp_path / "deep" / "secret"
-    secret = judge.read_secret(path)
+    key = secret.read(path)
     assert path.stat().st_mode & 0o777 == 0o600
-    assert len(secret) == 64
-    assert judge.read_secret(path) == secret
-    assert judge.read_secret(tmp_path / "other") != secret
+    assert len(key) == 64
+    assert secret.read(path) == key
+    assert secret.read(tmp_path / "other") != key
     assert [file.name for file in path.parent.iterdir()] == ["secret"]
 
 
 def test_a_secret_that_others_can_read_or_guess_is_refused(tmp_path):
     path = tmp_path / "secret"
-    judge.read_secret(path)
+    secret.read(path)
     path.chmod(0o644)
     with pytest.raises(ValueError, match="others may read the secret"):
-        judge.read_secret(path)
+        secret.read(path)
     path.write_text("short")
     path.chmod(0o600)
     with pytest.raises(ValueError, match="no secret of 32 characters"):
-        judge.read_secret(path)
+        secret.read(path)
 
 
-# ---- Answers beyond numbers, through the walls -----------------------------------------
+# ---- Answers beyond numbers, through the sandbox ---------------------------------------
 
 
 def one_linear(width):
@@ -698,6 +781,90 @@ def test_each_way_out_has_a_status_and_a_reason(sandbox, answer, status, words):
     assert mark.points == 0
 
 
+def test_who_computes_does_not_wait(sandbox):
+    spins = "    end = time.process_time() + 0.3\n    while time.process_time() < end: pass\n"
+    answer = "import time\n" + RIGHT.replace("    slope =", f"{spins}    slope =", 1)
+    within = replace(LIMITS, cpu_seconds=40, wall_seconds=2)
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(4)]
+    try:
+        mark = judged(exercises.ALL[EXERCISE], answer, sandbox, within)
+        late = judged(exercises.ALL[EXERCISE], SLEEPS, sandbox, within)
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+    assert mark.cpu_seconds > within.wall_seconds
+    assert (mark.points, mark.status) == (5, "correct")
+    assert (late.points, late.status) == (0, "timed out")
+    assert "does it wait for something" in late.reason
+
+
+def test_a_judge_that_takes_long_costs_nobody_anything(sandbox):
+    def slowly(rng):
+        time.sleep(3)
+        return LABELS.parts[0].cases(rng)
+
+    slow = replace(LABELS, parts=(replace(LABELS.parts[0], cases=slowly),))
+    answer = "def predicted(x): return (x[:, 0] > 0).int()"
+    within = replace(LIMITS, wall_seconds=1)
+    assert judged(slow, answer, sandbox, within).points == 2
+
+
+def test_a_machine_that_is_too_busy_gives_no_mark(sandbox):
+    answer = "def sigmoid_chain_grad(x, depth):\n    while True: pass\n"
+    within = replace(LIMITS, cpu_seconds=100, longest_seconds=1)
+    with pytest.raises(GraderError, match="the machine is too busy"):
+        judged(exercises.ALL[EXERCISE], answer, sandbox, within)
+
+
+@pytest.mark.parametrize(
+    ("threads", "counted"),
+    [
+        ([(0.0, 0.0)], 1.0),  # sleeps
+        ([(1.0, 0.0)], 0.0),  # runs
+        ([(0.1, 0.9)], 0.0),  # stands in the queue
+        ([(0.1, 0.2), (0.3, 0.1)], 0.6),  # the busiest of two
+        ([(9.0, 9.0)], 0.0),  # it never goes back
+        ([], 1.0),  # the kernel does not say
+    ],
+)
+def test_the_clock_counts_what_is_neither_running_nor_queued(monkeypatch, threads, counted):
+    now, spent = 100.0, {}
+    monkeypatch.setattr(usage.time, "monotonic", lambda: now)
+    monkeypatch.setattr(usage, "_threads", lambda processes: spent)
+    clock = usage.Clock()
+    now, spent = 101.0, {str(place): one for place, one in enumerate(threads)}
+    clock.advance([])
+    assert clock.seconds == pytest.approx(counted)
+    now = 105.0
+    clock.advance([], counts=False)
+    assert clock.seconds == pytest.approx(counted)
+    now = 106.0
+    clock.advance([])
+    assert clock.seconds == pytest.approx(counted + 1)
+
+
+def test_a_wait_in_the_queue_that_is_told_late_is_taken_back(monkeypatch):
+    now, spent = 100.0, {"one": (0.0, 0.0)}
+    monkeypatch.setattr(usage.time, "monotonic", lambda: now)
+    monkeypatch.setattr(usage, "_threads", lambda processes: spent)
+    clock = usage.Clock()
+    for now in (101.0, 102.0, 103.0):
+        clock.advance([])
+    assert clock.seconds == pytest.approx(3)
+    now, spent = 104.0, {"one": (0.5, 3.0)}
+    clock.advance([])
+    assert clock.seconds == pytest.approx(0.5)
+
+
+def test_the_kernel_counts_time_in_the_queue_for_every_thread():
+    found = usage._threads([os.getpid()])
+    assert f"/proc/{os.getpid()}/task/{threading.main_thread().native_id}" in found
+    assert all(ran >= 0 and queued >= 0 for ran, queued in found.values())
+    assert sum(ran for ran, _ in found.values()) > 0
+    assert usage._threads([2**22 + 1]) == {}
+
+
 def test_parts_answered_before_the_end_keep_their_points(sandbox):
     answer = RIGHT.replace("    slope =", "    while depth > 3: pass\n    slope =", 1)
     mark = judged(exercises.ALL[EXERCISE], answer, sandbox)
@@ -715,12 +882,12 @@ def test_memory_is_counted_for_all_processes_of_a_worker_together(sandbox):
         "            time.sleep(60)\n"
         "    time.sleep(60)\n"
     )
-    limits = replace(LIMITS, memory=500 << 20, cpu_seconds=20)
-    assert judged(exercises.ALL[EXERCISE], answer, sandbox, limits).status == "out of memory"
+    within = replace(LIMITS, memory=500 << 20, cpu_seconds=20)
+    assert judged(exercises.ALL[EXERCISE], answer, sandbox, within).status == "out of memory"
     one = answer.replace("range(6)", "range(1)").replace("time.sleep(60)", "os._exit(0)", 1)
     one = one.replace("    time.sleep(60)\n", "    os.wait()\n")
     one += RIGHT.partition(":\n")[2]
-    assert judged(exercises.ALL[EXERCISE], one, sandbox, limits).status == "correct"
+    assert judged(exercises.ALL[EXERCISE], one, sandbox, within).status == "correct"
 
 
 @pytest.mark.parametrize(
@@ -749,9 +916,10 @@ def test_who_ran_into_a_wall_is_looked_at_by_a_person(sandbox, answer, outcome):
 )
 def test_only_what_was_asked_for_is_heard(reply, fits):
     here, there = socket.socketpair()
-    with here, there:
+    line, watcher = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with here, there, line, watcher:
         frames.send(there, reply)
-        talks = judge._Conversation(here, LIMITS, lambda seconds: None)
+        talks = judge._Conversation(Worker(here, line), LIMITS, lambda seconds: None)
         if fits:
             assert talks.hear("right", {"why": str}) == reply
             talks.tell({"next": 1})
@@ -764,12 +932,12 @@ def test_only_what_was_asked_for_is_heard(reply, fits):
 
 
 def test_the_guide_names_the_limits_in_force():
-    text = " ".join((lessons.sources.ROOT / "docs" / "grading.md").read_text().split())
-    limits = walls.Limits()
-    assert f"processor time ({limits.cpu_seconds:g} s an exercise)" in text
-    assert f"What only waits is stopped after {limits.wall_seconds:g} s." in text
-    assert f"for {worker._LOOK_EVERY * 1000:g} ms a worker may have more" in text
-    assert f"looked at {1 / worker._LOOK_EVERY:g} times a second" in text
+    text = " ".join((render.ROOT / "docs" / "grading.md").read_text().split())
+    given = limits.Limits()
+    assert f"processor time ({given.cpu_seconds:g} s an exercise)" in text
+    assert f"What only waits is stopped after {given.wall_seconds:g} s." in text
+    assert f"for {supervisor.LOOK_EVERY * 1000:g} ms a worker may have more" in text
+    assert f"looked at {1 / supervisor.LOOK_EVERY:g} times a second" in text
 
 
 def test_no_message_shows_a_number_that_was_drawn(sandbox):
@@ -828,7 +996,7 @@ def test_an_override_counts_and_is_shown_and_gradebooks_are_filled(tmp_path):
         "Byron,1,ada,,\nBenn,2,ben,,\nCole,3,cleo,,\n"
     )
     fill = ["--canvas", str(tmp_path / "canvas.csv"), "--column", "Lesson 01 (7)"]
-    grade(plan(tmp_path))
+    grade(job(tmp_path))
     (tmp_path / "marks" / "overrides.csv").write_text(
         "student,exercise,points,comment\nben,sigmoid_chain_grad,4,the shape was my misprint\n"
     )
@@ -854,11 +1022,11 @@ def test_an_override_counts_and_is_shown_and_gradebooks_are_filled(tmp_path):
 def test_an_override_for_nobody_is_refused_before_marks_change(tmp_path):
     needs("landlock")
     answered(tmp_path, ada=RIGHT)
-    grade(plan(tmp_path))
+    grade(job(tmp_path))
     before = (tmp_path / "marks" / "marks.csv").read_bytes()
     (tmp_path / "marks" / "overrides.csv").write_text("student,exercise,points,comment\neve,x,1,\n")
     with pytest.raises(ValueError, match="eve"):
-        grade(plan(tmp_path))
+        grade(job(tmp_path))
     assert (tmp_path / "marks" / "marks.csv").read_bytes() == before
 
 

@@ -176,10 +176,10 @@ def test_overrides_are_read_as_people_write_them(tmp_path, text):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("adda,halves,1,x", r"by_hand.csv, line 3: there is no student adda; did you mean ada\?"),
-        ("Ada,halves,1,x", r"line 3: there is no student Ada; did you mean ada\?"),
+        ("adda,halves,1,x", r"by_hand.csv, line 3: there is no student adda; did you mean 'ada'\?"),
+        ("Ada,halves,1,x", r"line 3: there is no student Ada; did you mean 'ada'\?"),
         (",halves,1,x", "line 3: there is no student without a name"),
-        ("ada,halve,1,x", r"line 3: there is no exercise halve; did you mean halves\?"),
+        ("ada,halve,1,x", r"line 3: there is no exercise halve; did you mean 'halves'\?"),
         ("ada,halves,,x", "line 3: points for halves must be a number .* got nothing"),
         ("ada,halves,two,x", "line 3: points for halves must be a number .* got two"),
         ("ada,halves,nan,x", "line 3: points for halves must be a number"),

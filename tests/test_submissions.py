@@ -16,12 +16,13 @@ from hypothesis import strategies as st
 
 from helpers import exercises, render
 from helpers.exercises import specification
-from helpers.grading.collect import submissions
+from helpers.grading.collect import notebook_file
+from helpers.grading.collect.lesson import lesson as read_lesson
 from helpers.grading.collect.submissions import Found, find, read
 
 NAME = "sigmoid_chain_grad"
-RENDERED = lessons.paths()
-LESSONS = [submissions.lesson(path) for path in RENDERED]
+RENDERED = render.lessons()
+LESSONS = [read_lesson(path) for path in RENDERED]
 THEORY = next(lesson for lesson in LESSONS if lesson.name == "01_theory")
 PUBLISHED = json.loads(next(p for p in RENDERED if p.stem == "01_theory").read_bytes())
 
@@ -136,7 +137,7 @@ def test_what_is_no_lesson_is_refused(tmp_path, content, complaint):
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(ValueError, match=complaint):
-        submissions.lesson(path)
+        read_lesson(path)
 
 
 @pytest.mark.parametrize("place", range(len(LESSONS)), ids=[one.name for one in LESSONS])
@@ -757,8 +758,9 @@ READ_ALL = """
 import sys
 from pathlib import Path
 from helpers.grading.collect import submissions
+from helpers.grading.collect.lesson import lesson as read_lesson
 from helpers.grading.collect.submissions import Found
-lesson = submissions.lesson(Path(sys.argv[1]))
+lesson = read_lesson(Path(sys.argv[1]))
 folder = Path(sys.argv[2])
 for path in sorted(folder.iterdir()):
     read = submissions.read(Found(path.stem, lesson.name, path), lesson, folder)
@@ -901,7 +903,7 @@ def test_a_wrong_name_is_understood_and_told(tmp_path, name):
     lay(tmp_path, f"ada/{name}")
     (one,), remarks = find(tmp_path, LESSONS)
     assert (one.lesson, one.path.name, one.trouble) == ("01_theory", name, "")
-    shown = name.replace("\n", "\\n").replace("\x1b", "\\x1b").replace("\udce9", "\\udce9")
+    shown = name.replace("\n", "⟨U+000A⟩").replace("\x1b", "⟨U+001B⟩").replace("\udce9", "⟨U+DCE9⟩")
     assert one.notes == (f'"{shown}" was graded; the expected name is 01_theory.ipynb.',)
     assert remarks == []
     submission = read(one, THEORY, tmp_path)
@@ -1058,7 +1060,7 @@ def test_a_file_exchanged_for_a_link_after_the_look_is_not_followed(tmp_path, mo
     (tmp_path / "eve").mkdir()
     path = tmp_path / "eve" / "01_theory.ipynb"
     path.symlink_to(tmp_path / "ada" / "01_theory.ipynb")
-    monkeypatch.setattr(submissions, "_kind", lambda _place: "file")
+    monkeypatch.setattr(notebook_file, "kind", lambda _place: "file")
     trouble = read(Found("eve", "01_theory", path), THEORY, tmp_path).trouble
     assert trouble.startswith("this file cannot be read: ")
     path.unlink()

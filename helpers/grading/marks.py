@@ -1,7 +1,6 @@
 """Write the marks of a class as tables, and read the marks that an instructor sets by hand."""
 
 import csv
-import difflib
 import io
 import itertools
 import re
@@ -10,9 +9,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from helpers import files
-from helpers.grading.hand_back.gradebooks import points_text, visible
-from helpers.grading.records import ExerciseMark, PartMark, Record
+from helpers import checks, files
+from helpers.grading.records import ExerciseMark, PartMark, Record, points_text
+from helpers.text import shortened, visible
 
 _COLUMNS = ("student", "exercise", "part", "points", "of", "status", "reason")
 _ASKED = ("student", "exercise", "points", "comment")
@@ -21,6 +20,7 @@ _ASKED = ("student", "exercise", "points", "comment")
 # is a comma, it also starts a new cell at each semicolon, in whatever quotes.
 _FORMULA = re.compile(r"(^|;)(\s*)(?=[=+\-@＝＋－＠])")  # noqa: RUF001
 
+_LONGEST_LIST = 200  # characters of the names in an error
 _LONG = 2000  # characters of a reason in the table; the JSON lines have all of it
 
 
@@ -77,12 +77,12 @@ def write(folder: Path, records: Iterable[Record], overrides: Overrides) -> None
                         "" if failed else points_text(part.points),
                         part.of,
                         mark.status,
-                        _cell(_shortened(" ".join(mark.reason.split()))),
+                        _cell(shortened(" ".join(mark.reason.split()), _LONG)),
                     ]
                 )
     folder.mkdir(parents=True, exist_ok=True)
     files.write(folder / "marks.csv", table.getvalue().encode("utf-8-sig"))
-    # Half a letter (a byte of a file's name that is no text) is written as JSON's escape.
+    # Half a letter (a byte of a file's name that is not text) is written as JSON's escape.
     lines = "".join(f"{record.to_json()}\n" for record in standing)
     files.write(folder / "marks.jsonl", lines.encode("utf-8", errors="backslashreplace"))
 
@@ -103,7 +103,7 @@ def read_overrides(path: Path, records: Iterable[Record]) -> dict[tuple[str, str
 
     Raises:
         ValueError: If the file cannot be read, a column is missing, a student or an exercise
-            is not there, points are no number from 0 to what the exercise gives, or the same
+            is not there, points are not a number from 0 to what the exercise gives, or the same
             student and exercise come twice.
     """
     records = list(records)
@@ -197,10 +197,6 @@ def _cell(text: str) -> str:
     return _FORMULA.sub(r"\1'\2", visible(text))
 
 
-def _shortened(text: str) -> str:
-    return text if len(text) <= _LONG else f"{text[:_LONG]}…"
-
-
 # -- Overrides ---------------------------------------------------------------------------
 
 
@@ -259,9 +255,10 @@ def _known(written: str, names: Iterable[str], what: str) -> str:
     meant = [name for name in names if bare(name) == bare(written) or _cell(name) == written]
     if len(meant) == 1:
         return meant[0]
-    near = difflib.get_close_matches(written, names, n=1)
-    hint = f"; did you mean {visible(near[0])}?" if near else ""
-    raise ValueError(f"{what} {visible(written) or 'without a name'}{hint}")
+    near = checks.suggestion(visible(written), map(visible, names))
+    raise ValueError(
+        f"{what} {visible(written) or 'without a name'}; {shortened(near, _LONGEST_LIST)}"
+    )
 
 
 def _points(written: str, of: int, what: str) -> float:

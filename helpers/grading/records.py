@@ -6,6 +6,8 @@ from typing import Literal
 
 from helpers.exercises.marking import PartMark
 
+from helpers.text import number
+
 Status = Literal[
     "correct",
     "wrong",
@@ -116,3 +118,16 @@ class Record:
             return cls(**{**read, "exercises": exercises, "notes": tuple(read["notes"])})
         except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
             raise ValueError("this line is not a whole record of a graded notebook") from error
+
+
+def points_text(points: float) -> str:
+    """Write points as people do: 2, not 2.0, and at most two decimals.
+
+    Args:
+        points: Points earned.
+
+    Example:
+        >>> [points_text(points) for points in (2.0, 2.5, 0.1 + 0.2)]
+        ['2', '2.5', '0.3']
+    """
+    return number(round(points, 2))

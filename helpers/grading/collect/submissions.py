@@ -1,16 +1,12 @@
-"""Find the notebooks that students hand in, and take the students' cells out of them.
+"""Find the notebooks that students hand in: whose is which, and for which lesson.
 
 Nothing is executed here, and nothing that is read is trusted: a notebook may be
 anything, from a copy with its metadata lost to a file made to break the grader.
 What a student did ends in a sentence, never in an exception.
 """
 
-import ast
-import hashlib
-import json
 import os
 import re
-import stat
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -18,20 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from helpers.grading.collect.cells import (
-    LONGEST_CELL,
-    Cell,
-    GivenCell,
-    Handed,
-    Lesson,
-    Notebook,
-    listed,
-    unspaced,
-)
+from helpers.grading.collect import notebook_file
+from helpers.grading.collect.cells import Attempt, Notebook, first_of
+from helpers.grading.collect.lesson import Lesson, normalized
+from helpers.grading.collect.names import LONGEST_CELL
+from helpers.text import visible
 
-_LARGEST_FILE = 64 * 2**20  # bytes
-_MOST_ITEMS = 2_000_000  # brackets and commas: what the JSON takes in memory follows from them
-_MOST_CELLS = 2_000
 _MOST_ENTRIES = 2_000  # files and folders of one student
 _MOST_NOTEBOOKS = 40  # of one student
 _DEEPEST = 2  # folders between a student's folder and a notebook
@@ -80,63 +68,13 @@ class Submission:
     sha256: str = ""
     trouble: str = ""
     notes: tuple[str, ...] = ()
-    answers: dict[str, Handed] = field(default_factory=dict)
-
-
-# ---- The lesson ----------------------------------------------------------------------
-
-
-def lesson(path: Path) -> Lesson:
-    """Read the instructor's copy of a lesson.
-
-    Args:
-        path: The rendered notebook, with the exercises unsolved.
-
-    Returns:
-        What it gives and asks for.
-
-    Raises:
-        ValueError: If it is not a rendered lesson.
-    """
-    try:
-        code = [cell for cell in _cells(path.read_bytes()) if cell.code]
-    except OSError as error:
-        raise ValueError(f"{path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise ValueError(f"{path} is not a rendered lesson: {error}") from error
-    given: list[GivenCell] = []
-    stubs: dict[str, str] = {}
-    before = ""
-    for cell in code:
-        if "exercise" in cell.tags:
-            before = _asked_for(cell.source, path)
-            stubs[before] = cell.source
-        else:
-            given.append(GivenCell(cell.source, cell.tags, before))
-            before = ""
-    if not stubs:
-        raise ValueError(f"{path} is not a rendered lesson: no cell is tagged exercise")
-    setup = [one.source for tag in ("setup", "parameters") for one in given if tag in one.tags]
-    return Lesson(path.stem, tuple(given), "\n\n".join(setup), tuple(stubs), stubs)
-
-
-def _asked_for(stub: str, path: Path) -> str:
-    """Return the name of the function that an exercise cell asks for."""
-    try:
-        functions = [n.name for n in ast.parse(stub).body if isinstance(n, ast.FunctionDef)]
-    except SyntaxError:
-        functions = []
-    if len(functions) != 1:
-        raise ValueError(
-            f"{path} is not a rendered lesson: a cell tagged exercise must define one function"
-        )
-    return functions[0]
+    answers: dict[str, Attempt] = field(default_factory=dict)
 
 
 # ---- Finding notebooks ---------------------------------------------------------------
 
 
-class _Piece(NamedTuple):
+class _File(NamedTuple):
     """A notebook in a student's folder; ``problem`` says why it may not be opened."""
 
     inside: str
@@ -144,17 +82,17 @@ class _Piece(NamedTuple):
     problem: str
 
 
-class _Claim(NamedTuple):
+class _Candidate(NamedTuple):
     """A notebook, and how surely it is a lesson's: the lowest rank is the surest."""
 
     rank: int
-    piece: _Piece
+    file: _File
 
 
 class _Content(NamedTuple):
     """What is in a student's folder."""
 
-    notebooks: tuple[_Piece, ...] = ()
+    notebooks: tuple[_File, ...] = ()
     others: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     trouble: str = ""
@@ -191,25 +129,25 @@ def find(folder: Path, lessons: Sequence[Lesson]) -> tuple[list[Found], list[str
     found: list[Found] = []
     strays: dict[str, list[str]] = {}
     for student, content in contents.items():
-        claims: dict[str, list[_Claim]] = {}
-        for piece in content.notebooks:
-            owner, rank = _owner(piece, traits, folder)
+        candidates: dict[str, list[_Candidate]] = {}
+        for file in content.notebooks:
+            owner, rank = _owner(file, traits, folder)
             if owner:
-                claims.setdefault(owner, []).append(_Claim(rank, piece))
+                candidates.setdefault(owner, []).append(_Candidate(rank, file))
             else:
-                strays.setdefault(_shown(piece.path.name), []).append(_shown(student))
-        for name, claimed in claims.items():
-            found.append(_chosen(student, name, claimed, content.notes, folder))
+                strays.setdefault(visible(file.path.name), []).append(visible(student))
+        for name, those in candidates.items():
+            found.append(_chosen(student, name, those, content.notes, folder))
         if content.trouble:
-            remarks.append(f"{_shown(student)}: {content.trouble}.")
+            remarks.append(f"{visible(student)}: {content.trouble}.")
         elif content.others and not content.notebooks:
             remarks.append(
-                f"{_shown(student)}: there is no notebook, only {listed(content.others)}."
+                f"{visible(student)}: there is no notebook, only {first_of(content.others)}."
             )
-        remarks += [f"{_shown(student)}: {note}" for note in content.notes]
-    for file, owners in strays.items():
+        remarks += [f"{visible(student)}: {note}" for note in content.notes]
+    for name, owners in strays.items():
         remarks.append(
-            f'"{file}" of {listed(owners)} is not graded: '
+            f'"{name}" of {first_of(owners)} is not graded: '
             f"it is none of the lessons looked for ({', '.join(traits.names)})."
         )
     there = {(one.student, one.lesson) for one in found}
@@ -234,7 +172,7 @@ def _contents(folder: Path) -> tuple[dict[str, _Content], list[str]]:
     contents: dict[str, _Content] = {}
     remarks = []
     for entry in entries:
-        shown, kind = _shown(entry.name), _kind(entry)
+        shown, kind = visible(entry.name), notebook_file.kind(entry)
         if not _nameable(entry.name):
             remarks.append(f'"{shown}" is not graded: no list can hold this name; rename it.')
         elif _hidden(entry):
@@ -256,7 +194,8 @@ def _contents(folder: Path) -> tuple[dict[str, _Content], list[str]]:
 
 def _content(folder: Path) -> _Content:
     """List a student's folder and the folders in it, not too deep and not too much."""
-    notebooks, others, notes = [], [], []
+    notebooks: list[_File] = []
+    others, notes = [], []
     try:
         for count, entry in enumerate(_walk(folder)):
             if count == _MOST_ENTRIES or len(notebooks) > _MOST_NOTEBOOKS:
@@ -265,13 +204,13 @@ def _content(folder: Path) -> _Content:
                     f"{_MOST_ENTRIES} files; leave only what is to be graded"
                 )
                 return _Content(trouble=trouble)
-            kind = _kind(entry)
+            kind = notebook_file.kind(entry)
             path = Path(entry.path)
             depth = len(path.relative_to(folder).parts) - 1
-            inside = _shown(path.relative_to(folder).as_posix())
+            inside = visible(path.relative_to(folder).as_posix())
             if ".ipynb" in entry.name.lower():
                 problem = "" if kind == "file" else f'"{inside}" is a {kind} and was not opened'
-                notebooks.append(_Piece(inside, path, problem))
+                notebooks.append(_File(inside, path, problem))
             elif kind == "symbolic link":
                 notes.append(f'"{inside}" is a symbolic link and was not followed.')
             elif kind == "folder" and depth == _DEEPEST:
@@ -289,7 +228,7 @@ def _walk(folder: Path, depth: int = 0) -> Iterator[os.DirEntry]:
         for entry in entries:
             if not _hidden(entry):
                 yield entry
-                if depth < _DEEPEST and _kind(entry) == "folder":
+                if depth < _DEEPEST and notebook_file.kind(entry) == "folder":
                     yield from _walk(Path(entry.path), depth + 1)
 
 
@@ -297,27 +236,11 @@ def _hidden(entry: os.DirEntry) -> bool:
     return re.match(r"\.(?!\.)", entry.name) is not None or entry.name == "__MACOSX"
 
 
-def _kind(place: os.DirEntry | Path) -> str:
-    """Say what something in a folder is; a link is not followed."""
-    try:
-        mode = os.lstat(place).st_mode
-    except OSError:
-        return "file that cannot be looked at"
-    kinds = {
-        stat.S_IFREG: "file",
-        stat.S_IFDIR: "folder",
-        stat.S_IFLNK: "symbolic link",
-        stat.S_IFIFO: "named pipe",
-        stat.S_IFSOCK: "socket",
-    }
-    return kinds.get(stat.S_IFMT(mode), "device")
-
-
 def _traits(lessons: Sequence[Lesson]) -> _Traits:
     texts = [
         (text, one.name)
         for one in lessons
-        for text in {unspaced(source) for source in (*one.sources, *one.stubs.values())}
+        for text in {normalized(source) for source in (*one.sources, *one.stubs.values())}
     ]
     counts = Counter(text for text, _ in texts)
     return _Traits(
@@ -327,17 +250,17 @@ def _traits(lessons: Sequence[Lesson]) -> _Traits:
     )
 
 
-def _owner(piece: _Piece, traits: _Traits, root: Path) -> tuple[str, int]:
+def _owner(file: _File, traits: _Traits, root: Path) -> tuple[str, int]:
     """Return the lesson that a notebook is, and how surely; empty if it is none."""
     for name in traits.names:
-        if piece.path.name == f"{name}.ipynb":
-            return name, min(piece.inside.count("/"), 1)
-    folded = unicodedata.normalize("NFKC", _shown(piece.path.name)).casefold()
+        if file.path.name == f"{name}.ipynb":
+            return name, min(file.inside.count("/"), 1)
+    folded = unicodedata.normalize("NFKC", visible(file.path.name)).casefold()
     folded = re.sub(r"[\s-]", "_", folded)
     stems = [name for name in traits.names if re.search(rf"(?<!\d){re.escape(name)}", folded)]
     if len(stems) == 1:
         return stems[0], 2
-    scores = Counter() if piece.problem else _scores(piece.path, traits, root)
+    scores: Counter[str] = Counter() if file.problem else _scores(file.path, traits, root)
     best = scores.most_common(2)
     if best:
         clear = len(best) == 1 or best[0][1] > best[1][1]
@@ -349,10 +272,10 @@ def _owner(piece: _Piece, traits: _Traits, root: Path) -> tuple[str, int]:
 def _scores(path: Path, traits: _Traits, root: Path) -> Counter[str]:
     """Count what a notebook has of each lesson that no other lesson has."""
     try:
-        cells = _cells(_bytes(path, root))
+        cells = notebook_file.cells(notebook_file.read(path, root))
     except ValueError:
         return Counter()
-    texts = {unspaced(c.source) for c in cells if c.code and len(c.source) <= LONGEST_CELL}
+    texts = {normalized(c.source) for c in cells if c.code and len(c.source) <= LONGEST_CELL}
     defined = {name for text in texts for name in re.findall(r"^def (\w+)", text, re.MULTILINE)}
     return Counter(
         [traits.texts[text] for text in texts & traits.texts.keys()]
@@ -361,34 +284,35 @@ def _scores(path: Path, traits: _Traits, root: Path) -> Counter[str]:
 
 
 def _chosen(
-    student: str, name: str, claims: list[_Claim], notes: tuple[str, ...], root: Path
+    student: str, name: str, candidates: list[_Candidate], notes: tuple[str, ...], root: Path
 ) -> Found:
     """Return the one notebook that is the lesson's, or why a person must choose."""
-    rank = min(claim.rank for claim in claims)
-    best = [claim.piece for claim in claims if claim.rank == rank]
+    rank = min(one.rank for one in candidates)
+    best = [one.file for one in candidates if one.rank == rank]
     first = best[0]
-    rest = [claim.piece.inside for claim in claims if claim.piece != first]
+    rest = [one.file.inside for one in candidates if one.file != first]
     if len(best) > 1 and not _same(best, root):
         trouble = (
-            f"{listed(piece.inside for piece in best)} could each be this lesson; name the one "
+            f"{first_of(file.inside for file in best)} could each be this lesson; name the one "
             f"to be graded {name}.ipynb and put it right into the student's folder"
         )
         return Found(student, name, None, notes, trouble)
     if rank > 1:
         notes += (f'"{first.inside}" was graded; the expected name is {name}.ipynb.',)
     if rest:
-        notes += (f"Also there, and not graded: {listed(rest)}.",)
+        notes += (f"Also there, and not graded: {first_of(rest)}.",)
     if first.problem:
         return Found(student, name, None, notes, f"{first.problem}; hand in the file itself")
     return Found(student, name, first.path, notes)
 
 
-def _same(pieces: list[_Piece], root: Path) -> bool:
+def _same(files: list[_File], root: Path) -> bool:
     """Say whether notebooks are copies of one file."""
     try:
-        return len({_digest(_bytes(piece.path, root)) for piece in pieces}) == 1
+        contents = [notebook_file.read(file.path, root) for file in files]
     except ValueError:
         return False
+    return len(set(map(notebook_file.digest, contents))) == 1
 
 
 # ---- Reading a notebook --------------------------------------------------------------
@@ -408,104 +332,20 @@ def read(found: Found, lesson: Lesson, folder: Path) -> Submission:
     who = found.student, found.lesson
     if found.path is None:
         return Submission(*who, trouble=found.trouble, notes=found.notes)
-    file = _shown(Path(os.path.relpath(found.path, folder)).as_posix())
+    file = visible(Path(os.path.relpath(found.path, folder)).as_posix())
     digest = ""
     try:
-        content = _bytes(found.path, folder)
-        digest = _digest(content)
-        cells = _cells(content)
+        content = notebook_file.read(found.path, folder)
+        digest = notebook_file.digest(content)
+        cells = notebook_file.cells(content)
     except ValueError as error:
         return Submission(*who, file, digest, str(error), found.notes)
     notebook = Notebook(cells, lesson)
-    answers = {name: notebook.handed(name) for name in lesson.exercises}
+    answers = {name: notebook.attempt(name) for name in lesson.exercises}
     notes = (*found.notes, *notebook.notes(answers))
     return Submission(*who, file, digest, "", notes, answers)
-
-
-def _bytes(path: Path, root: Path) -> bytes:
-    """Read a regular file below a folder; ValueError says why that cannot be."""
-    try:
-        for parent in Path(os.path.relpath(path, root)).parents:
-            if (root / parent).is_symlink() and parent.parts:
-                raise ValueError(f'the folder "{_shown(parent.name)}" is a symbolic link')
-        if (kind := _kind(path)) != "file":
-            raise ValueError(f"this is a {kind} and was not opened; hand in the file itself")
-        # Where the system has these flags, nothing else can be slipped in meanwhile.
-        flags = [getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY")]
-        with os.fdopen(os.open(path, os.O_RDONLY | sum(flags)), "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise ValueError("this file was exchanged while it was read")
-            content = file.read(_LARGEST_FILE + 1)
-    except OSError as error:
-        raise ValueError(f"this file cannot be read: {error.strerror}") from error
-    if len(content) > _LARGEST_FILE:
-        raise ValueError(
-            f"this file is larger than {_LARGEST_FILE >> 20} MB; "
-            "clear its outputs and hand it in again"
-        )
-    return content
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-def _cells(content: bytes) -> list[Cell]:
-    """Return the cells of a notebook of any format; ValueError says why there are none."""
-    if not content.strip():
-        raise ValueError("this file is empty")
-    if sum(content.count(mark) for mark in (b"{", b"[", b",")) > _MOST_ITEMS:
-        raise ValueError("this file holds too much; clear its outputs and hand it in again")
-    try:
-        notebook = json.loads(content)
-    except UnicodeDecodeError:
-        raise ValueError("this file is not a notebook (it is not UTF-8)") from None
-    except (ValueError, RecursionError):
-        raise ValueError("this file is not a notebook (it is not JSON)") from None
-    cells = _part(notebook, "cells", list)
-    if cells is None:  # nbformat 3
-        sheets = _part(notebook, "worksheets", list) or []
-        parts = [part for sheet in sheets if (part := _part(sheet, "cells", list)) is not None]
-        cells = [cell for part in parts for cell in part] if parts else None
-    if cells is None:
-        raise ValueError("this file is not a notebook (it has no cells)")
-    if len(cells) > _MOST_CELLS:
-        raise ValueError(f"this notebook has more than {_MOST_CELLS} cells")
-    return [_cell(cell) for cell in cells if isinstance(cell, dict)]
-
-
-def _cell(cell: dict) -> Cell:
-    """Read a cell, whatever is missing or wrong in it."""
-    source = cell.get("source", cell.get("input"))
-    lines = source if isinstance(source, list) else [source]
-    text = "".join(line for line in lines if isinstance(line, str))
-    tags = _part(_part(cell, "metadata", dict), "tags", list) or []
-    return Cell(
-        code=cell.get("cell_type", "code") == "code",
-        source=_encodable(text).replace("\r\n", "\n").replace("\r", "\n").lstrip("\ufeff"),
-        tags=tuple(tag for tag in tags if isinstance(tag, str)),
-    )
-
-
-def _part(whole: object, key: str, kind: type) -> object:
-    """Return an entry of a dict if both are what they should be."""
-    part = whole.get(key) if isinstance(whole, dict) else None
-    return part if isinstance(part, kind) else None
-
-
-# ---- Texts ---------------------------------------------------------------------------
-
-
-def _encodable(text: str) -> str:
-    """Return a text without halves of characters, which no file can hold."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _nameable(name: str) -> bool:
     """Say whether a name can stand in a list: no control characters, and UTF-8."""
     return not any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in name)
-
-
-def _shown(name: str) -> str:
-    """Return a file name that is safe to print."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)

@@ -6,7 +6,6 @@ the filled ones.
 """
 
 import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,8 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from helpers import files
-from helpers.grading.records import Record
-from helpers.text import number as number_text
+from helpers.grading.records import Record, points_text
+from helpers.text import count, visible
 
 _CANVAS_IDS = ("SIS Login ID", "SIS User ID", "ID")
 _MOODLE_IDS = ("ID number", "Email address", "Username", "Identifier")
@@ -33,8 +32,6 @@ _CANVAS_HIDDEN = re.compile(r"(Muted|Manual Posting.*)?", re.IGNORECASE)
 
 # "Download all submissions" of Moodle names a folder for the student and this number.
 _MOODLE_FOLDER = re.compile(r".*_(\d+)_assignsubmission_[a-z]+_?", re.DOTALL)
-
-_JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"  # letters of some scripts need them
 
 
 def canvas(
@@ -66,13 +63,13 @@ def canvas(
         alone, whose mark a person must look at, whose total is above the points possible.
 
     Raises:
-        ValueError: If the file is no such export, a column is not there or not to be filled,
+        ValueError: If the file is not such an export, a column is not there or not to be filled,
             an identifier stands there twice, or nobody matches.
     """
     book = _read(exported, out)
     if "ID" not in book.columns or "Section" not in book.columns:
         raise ValueError(
-            f"{exported.name} is no gradebook from Canvas: its first line lacks ID or Section"
+            f"{exported.name} is not a gradebook from Canvas: its first line lacks ID or Section"
         )
     headings = [row for row in book.rows if "Points Possible" in row.cells[0].value]
     possible = headings[0] if headings else _Row(0, [])
@@ -150,40 +147,6 @@ def moodle(
     )
 
 
-def points_text(points: float) -> str:
-    """Write points as people do: 2, not 2.0, and at most two decimals.
-
-    Args:
-        points: Points earned.
-
-    Example:
-        >>> [points_text(points) for points in (2.0, 2.5, 0.1 + 0.2)]
-        ['2', '2.5', '0.3']
-    """
-    return number_text(round(points, 2))
-
-
-def visible(text: str) -> str:
-    r"""Write characters that are not seen, but do something, as their numbers.
-
-    These are control characters, those that turn the direction of writing, and bytes of a
-    file's name that are no text.
-
-    Args:
-        text: Anything that a student may have chosen.
-
-    Example:
-        >>> visible("an \x1b[31m escape")
-        'an ⟨U+001B⟩[31m escape'
-    """
-    return "".join(
-        f"⟨U+{ord(letter):04X}⟩"
-        if unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Zl", "Zp") and letter not in _JOINERS
-        else letter
-        for letter in text
-    )
-
-
 # -- The file ----------------------------------------------------------------------------
 
 
@@ -222,7 +185,7 @@ def _read(exported: Path, out: Path) -> _Book:
         raise ValueError(f"{exported.name} is your export; write to another file, and keep it")
     content = exported.read_bytes()
     if b"\0" in content:
-        raise ValueError(f"{exported.name} is no CSV file; export the gradebook again, as CSV")
+        raise ValueError(f"{exported.name} is not a CSV file; export the gradebook again, as CSV")
     try:
         text, encoding = content.decode("utf-8"), "utf-8"
     except UnicodeDecodeError:  # one byte a letter: whatever it is, it is written back as it was
@@ -241,6 +204,7 @@ def _rows(text: str, delimiter: str, name: str) -> list[_Row]:
     line, rows = 1, [_Row(1, [])]
     while True:
         found = field.match(text, place)
+        assert found is not None  # what may be empty is found everywhere
         quoted, plain = found["quoted"] or "", found["plain"]
         if not quoted and plain.startswith('"'):
             raise ValueError(f"{name}, line {line}: a quotation mark is never closed")
@@ -444,5 +408,4 @@ def _written(book: _Book, new: Mapping[_Cell, str]) -> str:
 
 
 def _sentence(what: str, who: Sequence[str]) -> str:
-    count = "1 student" if len(who) == 1 else f"{len(who)} students"
-    return f"{what} ({count}): {'; '.join(who)}."
+    return f"{what} ({count(len(who), 'student')}): {'; '.join(who)}."

@@ -19,71 +19,25 @@ import nbformat
 from nbformat import NotebookNode
 
 import helpers
-from helpers import exercises, files
+from helpers import exercises, files, text
 from helpers.exercises import stored
+from helpers.exercises.specification import Exercise
 from helpers.grading.hand_back.nbgrader_gradebook import cell_name
 
 _LIBRARY = Path(helpers.__file__).parent
 _HANDOUT = Path(__file__).parent / "handout"
-# What lessons and experiments import, and what that imports. lesson_NN is not among it.
+# What lessons and experiments import, and what that imports: modules, and packages as a whole.
 _PUBLIC = (
-    "checks.py",
-    "text.py",
-    "__init__.py",
-    "claims.py",
-    "data/__init__.py",
-    "data/_images.py",
-    "data/_sequences.py",
-    "data/_split.py",
+    *("checks", "claims", "data", "experiment", "files", "initialize", "models", "plain", "plots"),
+    *("probe", "text", "theory", "train"),
+)
+# Of the exercises only these, by name: lesson_NN, with references and mistakes, is not among them.
+_EXERCISES = (
     "exercises/__init__.py",
     "exercises/compare.py",
     "exercises/marking.py",
     "exercises/specification.py",
     "exercises/stored.py",
-    "exercises/values.py",
-    "exercises/wording.py",
-    "experiment.py",
-    "files.py",
-    "initialize.py",
-    "models/__init__.py",
-    "models/_blocks.py",
-    "models/_feedforward.py",
-    "models/_fused.py",
-    "models/_predictions.py",
-    "models/_recurrent.py",
-    "models/_settings.py",
-    "plain.py",
-    "plots/__init__.py",
-    "plots/_explorers.py",
-    "plots/_grids.py",
-    "plots/_ledger.py",
-    "plots/_lines.py",
-    "plots/_style.py",
-    "plots/course.mplstyle",
-    "probe/__init__.py",
-    "probe/_activation_reader.py",
-    "probe/_arguments.py",
-    "probe/_copies.py",
-    "probe/_flat_zones.py",
-    "probe/_flow.py",
-    "probe/_gradient_tap.py",
-    "probe/_log.py",
-    "probe/_record.py",
-    "probe/_tape.py",
-    "probe/_through_time.py",
-    "probe/_watch.py",
-    "theory/__init__.py",
-    "theory/_expectations.py",
-    "theory/_mean_field.py",
-    "theory/_recurrent.py",
-    "theory/_residual.py",
-    "train/__init__.py",
-    "train/_devices.py",
-    "train/_fit.py",
-    "train/_fit_many.py",
-    "train/_history.py",
-    "train/_loop.py",
-    "train/_recipe.py",
 )
 _QUESTIONS = "exercises/stored.bin"
 _MARKER = ".release.json"
@@ -118,11 +72,25 @@ def library(folder: Path) -> None:
     """
     target = folder / "helpers"
     target.mkdir(parents=True)
-    (target / "exercises").mkdir()
+    for path in _public_files():
+        place = target / path.relative_to(_LIBRARY)
+        place.parent.mkdir(exist_ok=True)
+        shutil.copyfile(path, place)
+    references = [one for one in exercises.ALL.values() if isinstance(one, Exercise)]
+    stored.write(references, target / _QUESTIONS)
+
+
+def _public_files() -> Iterator[Path]:
+    """Yield the files of the library that students get."""
+    yield _LIBRARY / "__init__.py"
+    yield from _LIBRARY.glob("*.mplstyle")
     for name in _PUBLIC:
-        (target / name).parent.mkdir(exist_ok=True)
-        shutil.copyfile(_LIBRARY / name, target / name)
-    stored.write(exercises.ALL.values(), target / _QUESTIONS)
+        package = _LIBRARY / name
+        if package.is_dir():
+            yield from (path for path in package.glob("*") if path.suffix in (".py", ".mplstyle"))
+        else:
+            yield package.with_suffix(".py")
+    yield from (_LIBRARY / name for name in _EXERCISES)
 
 
 def release(
@@ -163,7 +131,7 @@ def release(
         (draft / "notebooks").mkdir()
         for path, count in counts.items():
             shutil.copyfile(path, draft / "notebooks" / path.name)
-            yield f"{path.stem}: {count} {'exercise' if count == 1 else 'exercises'}"
+            yield f"{path.stem}: {text.count(count, 'exercise')}"
         if experiments:
             (draft / "notebooks" / "experiments").mkdir()
         for path in experiments:
@@ -206,16 +174,22 @@ def _exercises(path: Path, lesson: NotebookNode) -> list[str]:
     for cell in lesson.cells:
         if "exercise" not in cell.metadata.get("tags", []):
             continue
-        asked = _ASKED_FOR.search(cell.source)
-        if not asked or asked[1] not in exercises.ALL:
+        name = _asked_for(cell.source)
+        if name not in exercises.ALL:
             start = cell.source.partition("\n")[0]
             raise ValueError(f"{path.name} asks for {start!r}, and the course has no such exercise")
         if not _STUB.search(cell.source):
             raise ValueError(
-                f"{path.name} shows an answer to {asked[1]}; release the notebook as rendered"
+                f"{path.name} shows an answer to {name}; release the notebook as rendered"
             )
-        names.append(asked[1])
+        names.append(name)
     return names
+
+
+def _asked_for(stub: str) -> str:
+    """Return the name that an exercise's cell defines first; empty if it defines none."""
+    asked = _ASKED_FOR.search(stub)
+    return asked[1] if asked else ""
 
 
 # ---- All of it or nothing ------------------------------------------------------------
@@ -261,8 +235,8 @@ def _put_in_place(folder: Path) -> Iterator[Path]:
 def _write_marker(draft: Path) -> None:
     """Note what every file holds, so that work on it can be told later."""
     hashes = {path.relative_to(draft).as_posix(): _hash(path) for path in _files(draft)}
-    text = json.dumps({"files": hashes}, indent=1, sort_keys=True) + "\n"
-    (draft / _MARKER).write_text(text, encoding="utf-8")
+    marker = json.dumps({"files": hashes}, indent=1, sort_keys=True) + "\n"
+    (draft / _MARKER).write_text(marker, encoding="utf-8")
 
 
 def _refuse_work(folder: Path) -> None:
@@ -275,8 +249,7 @@ def _refuse_work(folder: Path) -> None:
     if not found:
         return
     try:
-        text = found.pop(_MARKER).read_text(encoding="utf-8")
-        handed = dict(json.loads(text)["files"])
+        handed = dict(json.loads(found.pop(_MARKER).read_text(encoding="utf-8"))["files"])
     except (KeyError, ValueError, TypeError):
         raise ValueError(
             f"{folder} is not empty and not a release of this course; name another folder"
@@ -318,7 +291,8 @@ def _write_nbgrader_course(draft: Path, lessons: dict[Path, NotebookNode]) -> No
 def _nbgrader_source(lesson: NotebookNode) -> NotebookNode:
     """Return a lesson with nbgrader's marks and a locked test for each part."""
     course = deepcopy(lesson)
-    cells, tests = [], []
+    cells: list[NotebookNode] = []
+    tests: list[NotebookNode] = []
     for cell in course.cells:
         tags = cell.metadata.get("tags", [])
         if cell.cell_type == "code":
@@ -328,7 +302,7 @@ def _nbgrader_source(lesson: NotebookNode) -> NotebookNode:
         cells[place:place] = tests
         tests = []
         if "exercise" in tags:
-            name = _ASKED_FOR.search(cell.source)[1]
+            name = _asked_for(cell.source)
             cell.source = _STUB.sub(r"\1### BEGIN SOLUTION\n\g<0>\n\1### END SOLUTION", cell.source)
             cell.metadata["nbgrader"] = _nbgrader_marks(name, solution=True)
             tests = _nbgrader_tests(name)
@@ -345,7 +319,7 @@ def _nbgrader_note() -> NotebookNode:
 
 
 def _nbgrader_tests(name: str) -> list[NotebookNode]:
-    """Return the locked cells that give an exercise's points, one a part.
+    """Return the locked cells that give an exercise's points, one per part.
 
     Each ends in the number of points earned, which nbgrader takes as the mark; so a
     student's notebook runs to its end whatever they did.
@@ -353,7 +327,7 @@ def _nbgrader_tests(name: str) -> list[NotebookNode]:
     tests = []
     for index, (part, of) in enumerate(exercises.ALL[name].rubric.parts):
         label = cell_name(name, index)
-        points = f"{of} {'point' if of == 1 else 'points'}"
+        points = text.count(of, "point")
         source = _NBGRADER_TEST.format(points=points, part=part, name=name, index=index)
         marks = _nbgrader_marks(label, grade=True, locked=True, points=of)
         cell = nbformat.v4.new_code_cell(source, id=label, metadata={"nbgrader": marks})

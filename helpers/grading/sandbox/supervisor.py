@@ -1,126 +1,55 @@
-"""Run a student's code behind the walls, and ask it what the judge wants to know.
+"""Start one worker, enforce its limits, and tell the judge how it ended.
 
-This is the side that nobody trusts. A server imports everything once; for each
-exercise it forks a keeper, which watches, and the keeper forks the worker, which runs
-the student's cells and answers one question after the other. The judge learns from
-the keeper, and never from the worker, how it ended and what it used.
+A supervisor is forked from the server for each exercise. It never runs a student's code, and
+what it tells the judge comes from the kernel (wait4(2), proc(5)), not from the worker: a worker
+can choose how to end, but not lie about it. The worker can reach its supervisor in no way: other
+user or namespace, no signal, no ptrace, no shared descriptor.
 
-The standard library's fork server, behind ``helpers.warm``, does not fit here: its
-processes would be children of nobody behind these walls, and each worker needs spaces
-of its own before it starts.
+Fails closed: unless the worker has said that it gave up its privileges, what happens to it is our
+trouble and no mark. If the supervisor itself fails, the judge hears of trouble or of nothing,
+and gives no mark either. If the server ends, the supervisor sees another parent and ends the
+worker; if the supervisor is killed, behind bubblewrap the kernel kills the worker
+(PR_SET_PDEATHSIG); under Landlock alone the worker would then outlive it, as docs/grading.md says.
 """
 
 import json
 import os
-import random
 import select
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from itertools import pairwise
-from pathlib import Path
-from typing import Literal
+from typing import NoReturn
 
 import psutil
 
-from helpers.grading.sandbox import bubblewrap as walls
-from helpers.grading.sandbox import frames
-from helpers.grading.sandbox.bubblewrap import Limits, Tier
+from helpers.grading.sandbox import libc, limits, messages, namespaces, privileges, usage
+from helpers.grading.sandbox.limits import Limits
+from helpers.grading.sandbox.messages import End, Reason, ServerOptions
+from helpers.grading.sandbox.worker import work
 
-Reason = Literal["", "cpu", "wall", "memory", "processes", "disk"]
-_LOOK_EVERY = 0.05  # seconds
+LOOK_EVERY = 0.05  # seconds
 _END_IS_SEEN_WITHIN = 1.0
 _LAST_WORD_WITHIN = 60.0
 
 
-@dataclass(frozen=True)
-class Setting:
-    """What a server needs to know about its walls.
-
-    Attributes:
-        tier: Which walls there are.
-        own_users: Whether each worker becomes a user of its own.
-        scratch: The folder that each worker has for itself; made anew where it is empty.
-        readable: What a worker may read where Landlock stands alone.
-    """
-
-    tier: Tier
-    own_users: bool
-    scratch: str
-    readable: tuple[str, ...]
-
-    def to_json(self) -> str:
-        """Write it as an argument of the server's command."""
-        return json.dumps(asdict(self))
-
-
-@dataclass(frozen=True)
-class End:
-    """How a worker ended, as its keeper saw it.
-
-    Attributes:
-        reason: The limit that it went beyond, if it did.
-        signal: The signal that ended it, or 0.
-        code: Its exit code, if it ended by itself.
-        cpu_seconds: Processor time it used.
-        trouble: What went wrong on our side; empty when nothing did.
-    """
-
-    reason: Reason = ""
-    signal: int = 0
-    code: int = 0
-    cpu_seconds: float = 0.0
-    trouble: str = ""
-
-
-def serve(control: socket.socket, setting: Setting) -> None:
-    """Fork a keeper for every job that comes, until nobody is left to send one.
+def supervise(worker: int, judge: int, within: Limits, options: ServerOptions, job: int) -> None:
+    """Start the worker, watch it, and tell the judge how it ended.
 
     Args:
-        control: Brings one message a job, the limits as JSON, with two sockets: the
-            worker's to the judge, and the keeper's.
-        setting: The walls.
+        worker: The descriptor of the worker's connection to the judge.
+        judge: The descriptor of this supervisor's own connection to the judge.
+        within: What the worker may use.
+        options: The sandbox.
+        job: Counts the workers.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    control.send(b"ready")
-    job = 0
-    while True:
-        data, descriptors, _, _ = socket.recv_fds(control, 4096, 2)
-        if not data:
-            return
-        job += 1
-        if os.fork() == 0:
-            control.close()
-            _keep(*descriptors, Limits(**json.loads(data)), setting, job)
-            os._exit(0)
-        for descriptor in descriptors:
-            os.close(descriptor)
-        _reap()
-
-
-def _reap() -> None:
-    """Let keepers that have ended go."""
-    try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-    except ChildProcessError:
-        pass
-
-
-# ---- The keeper ------------------------------------------------------------------------
-
-
-def _keep(talk: int, report: int, limits: Limits, setting: Setting, job: int) -> None:
-    """Start the worker, watch it, and tell the judge how it ended."""
-    with socket.socket(fileno=report) as line:
+    with socket.socket(fileno=judge) as line:
         try:
-            end = _Keeper(talk, line, limits, setting, job).watch()
+            end = _Supervisor(worker, line, within, options, job).watch()
         except Exception as error:
             end = End(trouble=f"{type(error).__name__}: {error}")
         with suppress(OSError):  # the judge may be gone
@@ -131,143 +60,212 @@ def _keep(talk: int, report: int, limits: Limits, setting: Setting, job: int) ->
                 pass
 
 
-class _Keeper:
+class _Supervisor:
     """Holds one worker and everything that it starts."""
 
     def __init__(
-        self, talk: int, line: socket.socket, limits: Limits, setting: Setting, job: int
+        self, worker: int, judge: socket.socket, within: Limits, options: ServerOptions, job: int
     ) -> None:
-        self._line, self._limits, self._setting = line, limits, setting
+        self._judge, self._limits, self._options = judge, within, options
         self._server = os.getppid()
-        self._isolated = setting.tier == "bubblewrap"
-        self._owner = walls.user_of_worker(job, own=setting.own_users)
+        self._isolated = options.tier == "bubblewrap"
+        self._owner = privileges.worker_user(job, own=options.own_users)
         self._own = psutil.Process()
-        self._start = _memory(self._own)  # what every process has from the start
+        self._start = usage.memory(self._own)  # what every process has from the start
         self._data = self._own.memory_info().data
-        self._seen: dict[int, float] = {}
-        self._exit: tuple | None = None  # what wait4 said of the child
-        self._scratch = setting.scratch or tempfile.mkdtemp(prefix="worker")
-        if not self._isolated and setting.own_users:
+        self._seen: dict[int, float] = {}  # processor time of each process
+        self._most_memory = 0
+        self._exit: tuple[int, float] | None = None  # status and processor time of the child
+        self._trouble = ""
+        self._before: float | None = None  # processor time spent when the student's code began
+        self._said = b""  # the beginning of a line of the status pipe
+        self._family: list[int] = []  # the worker's processes at the last look
+        self._scratch = options.scratch or tempfile.mkdtemp(prefix="worker")
+        if not self._isolated and options.own_users:
             os.chown(self._scratch, self._owner, self._owner)
-        told, tell = os.pipe()
-        self._told = told
-        self._child = self._started(talk, tell)
-        os.close(talk)
+        self._status, tell = os.pipe()
+        os.set_blocking(self._status, False)
+        self._child = self._start_worker(worker, tell)
+        os.close(worker)
         os.close(tell)
 
-    def _started(self, talk: int, tell: int) -> int:
-        """Fork the worker; behind bubblewrap as the child of the first process in its space."""
+    # -- Starting
+
+    def _start_worker(self, worker: int, tell: int) -> int:
+        """Fork the worker; behind bubblewrap as the child of the first process in its namespaces.
+
+        The child returns only by ending. Until it has said "started" on the pipe ``tell``, no
+        student's code has run; the pipe is closed before any does.
+        """
         if self._isolated:
-            walls.separate()
+            namespaces.unshare()
         else:
-            walls.adopt_orphans()
+            libc.set_child_subreaper()
         child = os.fork()
         if child:
             return child
         try:
-            os.close(self._told)
+            os.close(self._status)
             if self._isolated:
-                walls.end_with_parent()
-                walls.furnish(self._scratch, self._limits, self._owner)
-                worker = os.fork()
-                if worker:
-                    os.close(talk)
-                    self._line.close()
-                    _first_process(worker, tell)
+                libc.set_parent_death_signal()
+                namespaces.mount_scratch(self._scratch, self._limits, self._owner)
+                own = os.fork()
+                if own:
+                    os.close(worker)
+                    self._judge.close()
+                    _run_init(own, tell)
             os.setsid()
             os.chdir(self._scratch)
-            _forget_everything_but(talk, tell)
+            _close_all_but(worker, tell)
             os.environ.update({"HOME": self._scratch, "TMPDIR": self._scratch})
             tempfile.tempdir = None
-            processes = 0 if self._isolated or self._setting.own_users else _tasks_of_user()
-            walls.limit(self._limits, self._data, processes)
-            walls.confine(self._setting.tier, self._owner, self._scratch, self._setting.readable)
+            count = 0 if self._isolated or self._options.own_users else usage.tasks_of_user()
+            limits.apply(self._limits, self._data, count, time.process_time())
+            privileges.drop(self._options.tier, self._owner, self._scratch, self._options.readable)
         except BaseException as error:
-            # No student's code has run yet: this is our failure, and the student's pipe is not.
             os.write(tell, _line(trouble=f"{type(error).__name__}: {error}"))
             os._exit(1)
+        os.write(tell, _line(started=time.process_time()))
         os.close(tell)
         try:
-            _work(talk)
+            work(socket.socket(fileno=worker))
         finally:
             os._exit(0)
 
+    def _listen(self) -> None:
+        """Read what the child and the first process have written to the status pipe."""
+        with suppress(BlockingIOError):
+            while piece := os.read(self._status, 4096):
+                self._said += piece
+        *lines, self._said = self._said.split(b"\n")
+        for told in map(json.loads, lines):
+            self._trouble = told.get("trouble", self._trouble)
+            self._before = told.get("started", self._before)
+            if "status" in told:
+                self._exit = told["status"], told["cpu"]
+
+    # -- Watching
+
     def watch(self) -> End:
-        """Wait until the worker ends, goes beyond a limit, or is no longer needed."""
-        start, reason, alone = time.monotonic(), "", False
-        while not self._has_ended() and not reason and not alone:
-            alone = os.getppid() != self._server
-            if select.select([self._line], [], [], _LOOK_EVERY)[0]:
-                # The judge needs no more. It may have heard the end before us: then how was it?
-                until = time.monotonic() + _END_IS_SEEN_WITHIN
-                if self._line.recv(16) == b"ended":
-                    while not self._has_ended() and time.monotonic() < until:
-                        time.sleep(0.001)
-                break
-            reason = self._beyond(time.monotonic() - start)
+        """Wait until the worker ends, goes beyond a limit, or is no longer needed.
+
+        The clock of the wall limit runs while the worker owes the judge a word, so that a judge
+        that gets no processor to draw its questions costs nobody anything.
+        """
+        start = look = time.monotonic()
+        clock, asked = usage.Clock(), True
+        reason: Reason = ""
+        while not self._has_ended() and not reason and not self._trouble:
+            now = time.monotonic()
+            if os.getppid() != self._server:
+                self._trouble = "the sandbox's server has ended"
+            elif now - start > self._limits.longest_seconds:
+                self._trouble = "the machine is too busy to run it"
+            elif now >= look:
+                look = now + LOOK_EVERY
+                reason = self._beyond(clock, asked)
+            elif select.select([self._judge], [], [], look - now)[0]:
+                word = self._judge.recv(16)
+                if word not in (messages.ASKED, messages.ANSWERED):
+                    if word == messages.HUNG_UP:
+                        self._wait_for_end()
+                    break
+                clock.advance(self._family, counts=asked)
+                asked = word == messages.ASKED
         if not self._has_ended():
-            self._used()
+            self._look()
             os.kill(self._child, signal.SIGKILL)
-            self._exit = os.wait4(self._child, 0)
+            self._reap(0)
         self._clear()
-        return End(trouble="the sandbox's server has ended") if alone else self._end(reason)
+        return self._end(reason)
+
+    def _wait_for_end(self) -> None:
+        """Let a worker that has hung up come to its end, so that it is known how it ended.
+
+        It may also have closed the line only, and go on: then it is ended. A busy machine's
+        queues do not count.
+        """
+        clock, pause = usage.Clock(computing=True), 0.001
+        while not self._has_ended() and clock.seconds < _END_IS_SEEN_WITHIN:
+            time.sleep(pause)
+            pause = min(2 * pause, LOOK_EVERY)
+            self._look()
+            clock.advance(self._family)
 
     def _has_ended(self) -> bool:
-        if self._exit is None:
-            ended = os.wait4(self._child, os.WNOHANG)
-            self._exit = ended if ended[0] else None
-        return self._exit is not None
+        return self._exit is not None or self._reap(os.WNOHANG)
 
-    def _beyond(self, wall: float) -> Reason:
-        """Say which limit has been passed, if one has."""
-        threads, memory = self._used()
-        if sum(self._seen.values()) > self._limits.cpu_seconds:
+    def _reap(self, flags: int) -> bool:
+        """Take the child's end from the kernel, if it has ended; wait for it without flags."""
+        ended, status, spent = os.wait4(self._child, flags)
+        if ended:
+            self._exit = status, spent.ru_utime + spent.ru_stime
+        return bool(ended)
+
+    def _beyond(self, clock: usage.Clock, asked: bool) -> Reason:
+        """Say which limit has been passed, if one has; none before the student's code runs."""
+        threads, memory = self._look()
+        self._listen()
+        started = self._before is not None
+        clock.advance(self._family, counts=asked and started)
+        if not started:
+            return ""
+        if self._cpu_seconds() > self._limits.cpu_seconds:
             return "cpu"
         if memory > self._limits.memory:
             return "memory"
         if threads > self._limits.processes + 2:
             return "processes"
-        if not self._isolated and _size(self._scratch) > self._limits.disk:
+        if not self._isolated and usage.folder_size(self._scratch) > self._limits.disk:
             return "disk"
-        return "wall" if wall > self._limits.wall_seconds else ""
+        return "wall" if clock.seconds > self._limits.wall_seconds else ""
 
-    def _used(self) -> tuple[int, int]:
+    def _look(self) -> tuple[int, int]:
         """Count threads and memory now; keep the processor time of each process seen."""
         threads = memory = 0
         family = self._own.children(recursive=True)
         for process in family:
             try:
                 with process.oneshot():
-                    times, size = process.cpu_times(), _memory(process)
+                    times, size = process.cpu_times(), usage.memory(process)
                     threads += process.num_threads()
             except psutil.Error:
                 continue
             # A child starts with what its parent had: only what it adds is its own.
-            self._seen[process.pid] = times.user + times.system
             memory += max(0, size - self._start)
+            # The first process of the namespaces is ours.
+            if not self._isolated or process.pid != self._child:
+                self._seen[process.pid] = times.user + times.system
+        self._family = [process.pid for process in family]
+        self._most_memory = max(memory, self._most_memory)
         return threads, memory
 
+    def _cpu_seconds(self) -> float:
+        """Processor time of all processes seen, less what was spent before the student's code."""
+        return max(0.0, sum(self._seen.values()) - (self._before or 0.0))
+
+    # -- Ending
+
     def _clear(self) -> None:
-        """End whatever the worker has left behind."""
+        """End whatever the worker has left behind; behind bubblewrap the kernel has done so."""
         while not self._isolated and (left := self._own.children(recursive=True)):
             for process in left:
                 with suppress(psutil.Error):
                     process.kill()
             psutil.wait_procs(left, timeout=1)
-            _reap()
+            _reap_all()
         if not self._isolated:
             # Folders in folders in folders are too deep for Python's own way.
             subprocess.run(["rm", "-rf", self._scratch], stderr=subprocess.DEVNULL, check=False)
 
     def _end(self, reason: Reason) -> End:
-        _, status, usage = self._exit
-        cpu = usage.ru_utime + usage.ru_stime
-        for line in os.read(self._told, 4096).splitlines():
-            told = json.loads(line)
-            if "trouble" in told:
-                return End(trouble=told["trouble"])
-            status, cpu = told["status"], told["cpu"]
-        cpu = max(cpu, sum(self._seen.values()))
+        self._listen()
+        if self._before is None and not self._trouble:
+            self._trouble = "it ended before it ran anything"
+        if self._trouble or self._exit is None:
+            return End(trouble=self._trouble)
+        status, cpu = self._exit
+        cpu = max(cpu - (self._before or 0.0), self._cpu_seconds())
         code = os.waitstatus_to_exitcode(status)
         number = -code if code < 0 else 0
         if not reason and (
@@ -275,140 +273,37 @@ class _Keeper:
             or (number == signal.SIGKILL and cpu > 0.75 * self._limits.cpu_seconds)
         ):
             reason = "cpu"
-        return End(reason, number, max(code, 0), round(cpu, 3))
+        return End(reason, number, max(code, 0), round(cpu, 3), self._most_memory)
 
 
-def _first_process(worker: int, tell: int) -> None:
-    """Be the first process of the worker's space: collect the dead, end with the worker."""
+def _run_init(worker: int, tell: int) -> NoReturn:
+    """Be the first process of the worker's namespaces: collect the dead, end with the worker.
+
+    When this process ends, the kernel kills every other one in its process namespace
+    (pid_namespaces(7)).
+    """
     while True:
-        ended, status, usage = os.wait4(-1, 0)
+        ended, status, spent = os.wait4(-1, 0)
         if ended == worker:
-            os.write(tell, _line(status=status, cpu=usage.ru_utime + usage.ru_stime))
-            os._exit(0)  # and the kernel ends everything in this space
+            os.write(tell, _line(status=status, cpu=spent.ru_utime + spent.ru_stime))
+            os._exit(0)
+
+
+def _reap_all() -> None:
+    """Collect every child that has ended."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def _line(**told: object) -> bytes:
     return json.dumps(told).encode() + b"\n"
 
 
-def _forget_everything_but(*kept: int) -> None:
-    """Close every other file; what is printed goes nowhere."""
+def _close_all_but(*kept: int) -> None:
+    """Close every other descriptor; what is printed goes nowhere."""
     nowhere = os.open("/dev/null", os.O_RDWR)
     for descriptor in range(3):
         os.dup2(nowhere, descriptor)
     for low, high in pairwise([2, *sorted(kept), 1 << 16]):
         os.closerange(low + 1, high)
-
-
-def _memory(process: psutil.Process) -> int:
-    """Return the bytes of memory that a process holds, files of others left out."""
-    # Memory that is shared and belongs to no file is its own, too.
-    sizes = dict.fromkeys(("RssAnon", "RssShmem"), 0)
-    with suppress(OSError):  # it may have ended
-        for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
-            name, _, value = line.partition(":")
-            if name in sizes:
-                sizes[name] = int(value.split()[0]) << 10
-    return sum(sizes.values())
-
-
-def _tasks_of_user() -> int:
-    """Count the threads of this user, as the kernel does for its limit."""
-    me, count = os.getuid(), 0
-    for process in psutil.process_iter(["uids", "num_threads"]):
-        if process.info["uids"] and process.info["uids"].real == me:
-            count += process.info["num_threads"] or 1
-    return count
-
-
-def _size(folder: str) -> int:
-    """Return how many bytes the files in a folder hold, as far down as a path can reach."""
-    total, folders = 0, [folder]
-    while folders:
-        with suppress(OSError), os.scandir(folders.pop()) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(entry.path)
-                else:
-                    total += entry.stat(follow_symlinks=False).st_size
-    return total
-
-
-# ---- The worker ------------------------------------------------------------------------
-
-
-def _work(talk: int) -> None:
-    """Run the cells, then answer questions until the judge has no more."""
-    with socket.socket(fileno=talk) as line:
-        task = frames.receive(line)
-        function, failure = _loaded(task["setup"], task["cells"], task["name"])
-        frames.send(line, {"nonce": task["nonce"], "loaded": function is not None, "why": failure})
-        first = True
-        while function is not None:
-            try:
-                question = frames.receive(line)
-            except (EOFError, OSError):
-                return
-            _answer(line, function, question, first)
-            first = False
-
-
-def _loaded(setup: str, cells: Sequence[str], name: str) -> tuple[object, str]:
-    """Run the cells as a person would, top to bottom; return the function asked for.
-
-    A cell that fails does not stop the next one. What the last failing cell said is
-    returned too: it explains why the function is missing.
-    """
-    space: dict[str, object] = {"__name__": "__main__"}
-    failure = ""
-    for number, source in enumerate([setup, *cells]):
-        try:
-            # dont_inherit: this module's own future statements are not the student's.
-            exec(compile(source, f"<cell {number}>", "exec", dont_inherit=True), space)
-        except BaseException as error:
-            failure = _in_words(error)
-    return space.get(name), failure
-
-
-def _answer(line: socket.socket, function: object, question: dict, first: bool) -> None:
-    """Call the function on one question's arguments and send what came back."""
-    import numpy as np
-    import torch
-
-    from helpers.exercises import marking, values
-
-    for seed in (torch.manual_seed, np.random.seed, random.seed):
-        seed(question["seed"])  # who draws at random gets the same mark every time
-    reply = {"question": question["question"], "nonce": question["nonce"]}
-    probe = question["model_probe"] and values.ModelProbe(**question["model_probe"])
-    try:
-        answer = marking.call(function, question["arguments"], first=first, model_probe=probe)
-        reply |= answer._asdict()
-    except BaseException as error:  # such as SystemExit: the judge wants an answer all the same
-        reply |= {"value": None, "failure": f"raised {_in_words(error)}", "attempted": True}
-    try:
-        frames.send(line, reply)
-    except ValueError as error:
-        frames.send(line, reply | {"value": None, "failure": f"returned {error}"})
-
-
-def _in_words(error: BaseException) -> str:
-    try:
-        said = str(error).splitlines()
-    except BaseException:  # the error is the student's own, and so is its text
-        said = []
-    return f"{type(error).__name__}: {said[0][:200]}" if said else type(error).__name__
-
-
-def main() -> None:
-    """Be the server: the command's arguments are the control socket and the setting."""
-    control = socket.socket(fileno=int(sys.argv[1]))
-    read = json.loads(sys.argv[2])
-    import helpers.preload  # noqa: F401  (everything that a worker may need, imported once)
-
-    walls.prepare(read["tier"])
-    serve(control, Setting(**{**read, "readable": tuple(read["readable"])}))
-
-
-if __name__ == "__main__":
-    main()
