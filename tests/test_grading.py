@@ -849,7 +849,8 @@ def test_a_wait_in_the_queue_that_is_told_late_is_taken_back(monkeypatch):
     monkeypatch.setattr(usage.time, "monotonic", lambda: now)
     monkeypatch.setattr(usage, "_threads", lambda processes: spent)
     clock = usage.Clock()
-    for now in (101.0, 102.0, 103.0):
+    for _ in range(3):
+        now += 1
         clock.advance([])
     assert clock.seconds == pytest.approx(3)
     now, spent = 104.0, {"one": (0.5, 3.0)}
@@ -934,8 +935,11 @@ def test_only_what_was_asked_for_is_heard(reply, fits):
 def test_the_guide_names_the_limits_in_force():
     text = " ".join((render.ROOT / "docs" / "grading.md").read_text().split())
     given = limits.Limits()
-    assert f"processor time ({given.cpu_seconds:g} s an exercise)" in text
+    assert f"processor time ({given.cpu_seconds:g} s per exercise)" in text
     assert f"What only waits is stopped after {given.wall_seconds:g} s." in text
+    assert f"Of those {given.wall_seconds:g} s the time counts" in text
+    assert f"neither limit is reached in {given.longest_seconds:g} s" in text
+    assert f"up to {running._MOST_WAITING} at once" in text
     assert f"for {supervisor.LOOK_EVERY * 1000:g} ms a worker may have more" in text
     assert f"looked at {1 / supervisor.LOOK_EVERY:g} times a second" in text
 

@@ -166,7 +166,7 @@ def secrets():
     public = "\n".join(
         path.read_text()
         for path in (ROOT / "helpers").rglob("*.py")
-        if not path.name.startswith("lesson_") and "grading" not in path.parts
+        if not path.name.startswith("lesson_") and "grading" not in path.relative_to(ROOT).parts
     )
     lines = []
     for source in lessons.source_files():

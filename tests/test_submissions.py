@@ -877,7 +877,7 @@ def test_a_folder_of_nothing_expects_nothing(tmp_path):
 
 
 def test_a_folder_that_is_not_there(tmp_path):
-    with pytest.raises(ValueError, match=r"cannot be listed .* one folder a student"):
+    with pytest.raises(ValueError, match=r"cannot be listed .* one folder per student"):
         find(tmp_path / "submissions", LESSONS)
 
 

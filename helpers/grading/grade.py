@@ -30,7 +30,7 @@ class GradingJob:
     """What is to be graded, and how.
 
     Attributes:
-        submissions: The folder with one folder a student.
+        submissions: The folder with one folder per student.
         out: Where the marks go.
         lessons: The instructor's own rendered lessons.
         secret: The file that hidden inputs are drawn from.
@@ -58,7 +58,7 @@ class Result:
     """What came of it.
 
     Attributes:
-        records: One a submission, marks as the grader gave them.
+        records: One per submission, marks as the grader gave them.
         standing: The same with the instructor's overrides: the marks that count.
         kept: How many of them were graded before.
         tier: Which sandbox was used.

@@ -203,20 +203,22 @@ class _Exchange(NamedTuple):
 
 
 def _exchange(
-    talks: _Conversation, exercise: Exercise, cells: Sequence[str], setup: str, secret: bytes
+    conversation: _Conversation, exercise: Exercise, cells: Sequence[str], setup: str, secret: bytes
 ) -> _Exchange:
     """Have the cells loaded, then draw the questions and ask one after the other."""
     questions: tuple[Question, ...] = ()
     answers: list[Answer] = []
     try:
         nonce = secrets.token_hex(16)
-        talks.tell({"nonce": nonce, "setup": setup, "cells": list(cells), "name": exercise.name})
-        loaded = talks.hear(nonce, {"loaded": bool, "why": str})
+        conversation.tell(
+            {"nonce": nonce, "setup": setup, "cells": list(cells), "name": exercise.name}
+        )
+        loaded = conversation.hear(nonce, {"loaded": bool, "why": str})
         if not loaded["loaded"]:
             return _Exchange((), [], missing=loaded["why"][:_LONGEST_TEXT])
         questions = exercise.questions(generator(secret, exercise.name, cells))
         for number, question in enumerate(questions):
-            answers.append(_answer(talks, number, question))
+            answers.append(_answer(conversation, number, question))
             if not answers[-1].attempted:
                 break
     except EOFError:
@@ -226,15 +228,15 @@ def _exchange(
     return _Exchange(questions, answers)
 
 
-def _answer(talks: _Conversation, number: int, question: Question) -> Answer:
+def _answer(conversation: _Conversation, number: int, question: Question) -> Answer:
     """Ask one question and wait for its answer."""
     nonce = secrets.token_hex(16)
     asked = {"question": number, "nonce": nonce, "seed": number}
     drill = question.drill and vars(question.drill)
-    talks.tell({**asked, "arguments": list(question.arguments.values()), "drill": drill})
+    conversation.tell({**asked, "arguments": list(question.arguments.values()), "drill": drill})
     kinds: dict[str, type | tuple[type, ...]] = {"question": int, "value": object}
     kinds |= {"failure": (str, NoneType), "attempted": bool}
-    reply = talks.hear(nonce, kinds)
+    reply = conversation.hear(nonce, kinds)
     if reply["question"] != number:
         raise _BrokenError("it answered another question than the one that was asked")
     failure = reply["failure"] and reply["failure"][:_LONGEST_TEXT]

@@ -45,7 +45,7 @@ Overrides = Mapping[tuple[str, str], Override]  # by student and exercise
 
 
 def write(folder: Path, records: Iterable[Record], overrides: Overrides) -> None:
-    """Write ``marks.csv``, one row a part, and ``marks.jsonl``, one line a notebook.
+    """Write ``marks.csv``, one row per part, and ``marks.jsonl``, one line per notebook.
 
     Both hold the marks that stand, overrides applied, sorted by student and lesson. The table
     has no times in it; points are empty where the grader failed. A cell that a spreadsheet

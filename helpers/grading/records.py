@@ -1,4 +1,4 @@
-"""What grading found out: one record a submission, one entry an exercise."""
+"""What grading found out: one record per submission, one entry per exercise."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -79,9 +79,9 @@ class Record:
         lesson: Such as "01_theory".
         file: The notebook below the folder of submissions; empty when none was handed in.
         sha256: Of the notebook's bytes; empty when none was handed in or it cannot be read.
-        exercises: One mark an exercise, in the order of the lesson.
+        exercises: One mark per exercise, in the order of the lesson.
         notes: Sentences for the student and the instructor about the notebook as a whole.
-        sandbox: Which walls stood around the student's code.
+        sandbox: Which sandbox the student's code ran in.
         mode: "fast" or "fresh".
         versions: Of Python, torch and the course.
         time: When it was graded, ISO 8601, UTC.

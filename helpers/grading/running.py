@@ -1,4 +1,4 @@
-"""Run what is to be graded: which answers at a time, how often, and what is kept of them."""
+"""Run what is to be graded: which answers at the same time, how often, and what is kept of them."""
 
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -54,6 +54,7 @@ class _Tries:
     submission: Submission
     latest: dict[str, _Try]
     due: set[str]  # those to be tried again
+    record: Record | None = None  # when nothing is due
 
 
 class Runner:
@@ -114,15 +115,12 @@ class Runner:
                 pass
         except GraderError as error:
             raise ValueError(f"nothing was graded: {error}") from error
-        late: list[_Tries] = []
+        tried: list[_Tries] = []
         with closing(_in_threads(self._first_tries, due, self._slots.threads)) as done:
             for tries in progress(done, len(due)):
-                if tries.due:
-                    late.append(tries)
-                else:
-                    records.append(self._record(tries))
-        self._try_again(late)
-        return records + [self._record(tries) for tries in late]
+                tried.append(tries)
+        self._try_again([tries for tries in tried if tries.due])
+        return records + [tries.record for tries in tried if tries.record]
 
     def _read(self, one: Found) -> Submission:
         try:
@@ -154,9 +152,6 @@ class Runner:
             return None
         self.kept += 1
         return replace(record, file=submission.file, notes=submission.notes)
-
-    def _record(self, tries: _Tries) -> Record:
-        return self._signed(tries.submission, [one.mark for one in tries.latest.values()])
 
     def _signed(self, submission: Submission, marks: Sequence[ExerciseMark]) -> Record:
         return Record(
@@ -216,7 +211,9 @@ class Runner:
 
     def _keep_if_done(self, tries: _Tries) -> None:
         if not tries.due:
-            self._store.keep(self._record(tries))
+            marks = [one.mark for one in tries.latest.values()]
+            tries.record = self._signed(tries.submission, marks)
+            self._store.keep(tries.record)
 
     def _tried(self, submission: Submission, name: str, slots: "_Slots") -> _Try:
         """Judge one exercise; when our side fails, once more, and then say so."""

@@ -31,11 +31,12 @@ def read(path: Path) -> bytes:
         with os.fdopen(descriptor, "wb") as file:
             file.write(secrets.token_hex(32).encode() + b"\n")
             file.flush()
-            os.fsync(file.fileno())  # marks that were drawn from it may outlive a power cut
+            os.fsync(file.fileno())
         # A link never replaces: of two graders that make one, both use the first.
         with suppress(FileExistsError):
             os.link(draft, path)
         draft.unlink()
+        _sync(path.parent)  # marks that are drawn from it may outlive a power cut, and so must it
     if path.stat().st_mode & 0o077:
         raise ValueError(f"others may read the secret in {path}; run `chmod 600` on it")
     secret = path.read_bytes().strip()
@@ -59,3 +60,12 @@ def generator(secret: bytes, exercise: str, cells: Sequence[str]) -> np.random.G
     text = json.dumps([exercise, *cells]).encode()
     digest = hmac.new(secret, text, hashlib.sha256).digest()
     return np.random.default_rng(int.from_bytes(digest))
+
+
+def _sync(folder: Path) -> None:
+    """Have the names in a folder on the disk before going on."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

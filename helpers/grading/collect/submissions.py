@@ -113,7 +113,7 @@ def find(folder: Path, lessons: Sequence[Lesson]) -> tuple[list[Found], list[str
     in does not appear.
 
     Args:
-        folder: One folder a student, named for the student. The notebooks are in it,
+        folder: One folder per student, named for the student. The notebooks are in it,
             or one or two folders deeper.
         lessons: The lessons to look for.
 
@@ -167,7 +167,7 @@ def _contents(folder: Path) -> tuple[dict[str, _Content], list[str]]:
     except OSError as error:
         raise ValueError(
             f"{folder} cannot be listed ({error.strerror}); "
-            "name the folder that holds one folder a student"
+            "name the folder that holds one folder per student"
         ) from error
     contents: dict[str, _Content] = {}
     remarks = []

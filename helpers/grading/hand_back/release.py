@@ -113,7 +113,7 @@ def release(
             not in it: ``class-nbgrader`` for ``class``. It is for the instructor.
 
     Yields:
-        One line a notebook and a folder: what was done.
+        One line per notebook and folder: what was done.
 
     Raises:
         ValueError: If there is no lesson, an exercise is solved or unknown, or a folder

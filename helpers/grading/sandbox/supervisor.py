@@ -170,7 +170,7 @@ class _Supervisor:
                     if word == messages.HUNG_UP:
                         self._wait_for_end()
                     break
-                clock.advance(self._family, counts=asked)
+                clock.advance(self._family, counts=asked and self._before is not None)
                 asked = word == messages.ASKED
         if not self._has_ended():
             self._look()
