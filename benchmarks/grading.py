@@ -25,7 +25,7 @@ from pathlib import Path
 
 import nbformat
 
-from helpers import render
+from helpers import lessons
 from helpers.grading.grade import GradingJob, grade
 from helpers.grading.hand_back import release
 

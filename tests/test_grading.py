@@ -24,8 +24,9 @@ import torch
 from classroom import EXERCISE, HONEST, HOSTILE
 from test_grading_class import LESSONS, LIMITS, needs, wrong
 
-from helpers import cli, exercises, files, render
-from helpers.exercises.specification import Drill, Exercise, Misconception, Part
+from helpers import cli, exercises, files, lessons
+from helpers.exercises.specification import Exercise, Misconception, Part
+from helpers.exercises.values import ModelProbe
 from helpers.grading import grade as grading
 from helpers.grading import judge, running, secret
 from helpers.grading.grade import GradingJob, grade
@@ -125,7 +126,7 @@ def test_every_exercise_of_every_lesson_is_graded_from_its_specification(tmp_pat
             own.mkdir(parents=True, exist_ok=True)
             nbformat.write(view(source), own / f"{source.stem}.ipynb")
         assert source.stem.startswith(f"{number:02}")
-    result = grade(job(tmp_path, lessons=render.lessons()))
+    result = grade(job(tmp_path, lessons=lessons.paths()))
     given = {"worked": {}, "stubs": {}}
     for record in result.records:
         given[record.student] |= {mark.exercise: mark for mark in record.exercises}
@@ -933,7 +934,7 @@ def test_only_what_was_asked_for_is_heard(reply, fits):
 
 
 def test_the_guide_names_the_limits_in_force():
-    text = " ".join((render.ROOT / "docs" / "grading.md").read_text().split())
+    text = " ".join((lessons.sources.ROOT / "docs" / "grading.md").read_text().split())
     given = limits.Limits()
     assert f"processor time ({given.cpu_seconds:g} s per exercise)" in text
     assert f"What only waits is stopped after {given.wall_seconds:g} s." in text

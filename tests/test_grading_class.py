@@ -11,9 +11,9 @@ import pytest
 from classroom import EXERCISE, HONEST, HOSTILE, traces
 
 from helpers import lessons
-from helpers.grading import walls
-from helpers.grading.grade import Plan, grade
-from helpers.grading.walls import Limits
+from helpers.grading.grade import GradingJob, grade
+from helpers.grading.sandbox import tiers
+from helpers.grading.sandbox.limits import Limits
 
 LESSONS = lessons.paths(["01"])
 LIMITS = Limits(cpu_seconds=2, wall_seconds=8)
@@ -24,7 +24,7 @@ HARMLESS = ("hostile_imports_the_reference", "hostile_walks_the_file_system")
 
 def needs(tier):
     """Skip where these walls cannot stand; before a merge they must."""
-    trial = next(trial for trial in walls.trials() if trial.tier == tier)
+    trial = next(trial for trial in tiers.trials() if trial.tier == tier)
     if not trial.works and not os.environ.get("CI"):
         pytest.skip(trial.why)
     assert trial.works, trial.why
@@ -32,8 +32,8 @@ def needs(tier):
 
 def graded(folder, tier, **changes):
     """Grade a class, and return the marks of the exercise by student."""
-    plan = Plan(folder / "submissions", folder / "marks", LESSONS, folder / "key" / "secret")
-    result = grade(replace(plan, **{"tier": tier, "limits": LIMITS, **changes}))
+    job = GradingJob(folder / "submissions", folder / "marks", LESSONS, folder / "key" / "secret")
+    result = grade(replace(job, **{"tier": tier, "limits": LIMITS, **changes}))
     return {
         record.student: next(mark for mark in record.exercises if mark.exercise == EXERCISE)
         for record in result.records

@@ -12,7 +12,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from helpers import exercises, render
+from helpers import exercises, lessons
 from helpers.grading.hand_back import nbgrader_gradebook, release
 from helpers.grading.hand_back.nbgrader_gradebook import cell_name, to_gradebook
 from helpers.grading.records import ExerciseMark, PartMark, Record

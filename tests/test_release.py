@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 from nbclient import NotebookClient
 
-from helpers import exercises, plain, render
+from helpers import exercises, lessons, plain
 from helpers.grading.hand_back import release
-from helpers.render import ROOT
+from helpers.lessons.sources import ROOT
 
 PACKAGES = sysconfig.get_paths()["purelib"]
 LESSONS = lessons.paths()
@@ -422,7 +422,7 @@ def test_a_failure_leaves_nothing_behind(tmp_path, monkeypatch):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from helpers import render
+from helpers import lessons
 from helpers.grading.hand_back import release
 
 def killed(*arguments):

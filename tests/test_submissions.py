@@ -14,14 +14,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers import exercises, render
-from helpers.exercises import specification
+from helpers import exercises, lessons
+from helpers.exercises import marking
 from helpers.grading.collect import notebook_file
 from helpers.grading.collect.lesson import lesson as read_lesson
 from helpers.grading.collect.submissions import Found, find, read
 
 NAME = "sigmoid_chain_grad"
-RENDERED = render.lessons()
+RENDERED = lessons.paths()
 LESSONS = [read_lesson(path) for path in RENDERED]
 THEORY = next(lesson for lesson in LESSONS if lesson.name == "01_theory")
 PUBLISHED = json.loads(next(p for p in RENDERED if p.stem == "01_theory").read_bytes())

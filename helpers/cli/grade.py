@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from helpers.grading.grade import Result
-    from helpers.grading.walls import Tier
+    from helpers.grading.sandbox.messages import Tier
 
 
 @click.command()
@@ -98,7 +98,7 @@ def grade(
     def progress(items: "Iterable[Any]", total: int) -> "Iterable[Any]":
         return tqdm(items, total=total, unit="notebook", leave=False, disable=None)
 
-    plan = grading.Plan(
+    job = grading.GradingJob(
         submissions=submissions,
         out=out,
         lessons=lessons.paths(names),
@@ -109,7 +109,7 @@ def grade(
         workers=workers,
     )
     try:
-        result = grading.grade(plan, progress)
+        result = grading.grade(job, progress)
     except ValueError as error:
         raise Refused(str(error)) from error
     except KeyboardInterrupt:
@@ -135,7 +135,7 @@ def release(folder: Path, names: tuple[str, ...], nbgrader: bool) -> None:
     No solution, no reference and no grader is in it; the check of each exercise works
     from stored questions and answers.
     """
-    from helpers.grading import release as releasing
+    from helpers.grading.hand_back import release as releasing
     from helpers.lessons import sources
 
     lessons, experiments = sources.paths(names), sources.experiments()
@@ -145,27 +145,27 @@ def release(folder: Path, names: tuple[str, ...], nbgrader: bool) -> None:
 
 def _doctor() -> None:
     """Try each sandbox; say which would be used, and why not a stronger one."""
-    from helpers.grading import walls
+    from helpers.grading.sandbox import tiers
 
-    trials = walls.trials()
+    trials = tiers.trials()
     for trial in trials:
         words = "works" if trial.works else "does not work"
         click.echo(f"{trial.tier:10}  {words:13}  {trial.why}".rstrip())
     used: Tier = next((trial.tier for trial in trials if trial.works), "none")
-    click.echo(f"`course grade` would use: {walls.IN_WORDS[used]}.")
+    click.echo(f"`course grade` would use: {tiers.IN_WORDS[used]}.")
 
 
 def _summary(result: "Result", out: Path) -> "Iterable[str]":
     """Say in a few lines what came of grading a class."""
     from helpers import text
-    from helpers.grading import walls
+    from helpers.grading.sandbox import tiers
 
     for info in result.infos:
         yield text.visible(info)
     notebooks = text.count(len(result.records), "notebook")
     students = text.count(len({record.student for record in result.records}), "student")
     kept = f", {result.kept} of them graded before" if result.kept else ""
-    yield f"{notebooks} of {students}{kept}; sandbox: {walls.IN_WORDS[result.tier]}"
+    yield f"{notebooks} of {students}{kept}; sandbox: {tiers.IN_WORDS[result.tier]}"
     for outcome, words in (
         ("needs a person", "for a person to look at"),
         ("grader failed", "without marks, because the grader failed; run it again"),
@@ -188,7 +188,7 @@ def _gradebooks(
     nbgrader: Path | None,
 ) -> "Iterable[str]":
     """Fill the gradebooks that were asked for; say what could not be filled."""
-    from helpers.grading import gradebooks
+    from helpers.grading.hand_back import gradebooks
 
     for export, fill, name in (
         (canvas, gradebooks.canvas, "canvas.csv"),
@@ -198,7 +198,7 @@ def _gradebooks(
             yield from fill(export, result.standing, column, out / name, match=match)
             yield f"gradebook: {out / name}"
     if nbgrader:
-        from helpers.grading import nbgrader_gradebook
+        from helpers.grading.hand_back import nbgrader_gradebook
 
         nbgrader_gradebook.to_gradebook(result.standing, f"sqlite:///{nbgrader.resolve()}")
         yield f"gradebook: {nbgrader}"

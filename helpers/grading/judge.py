@@ -25,7 +25,8 @@ from dataclasses import replace
 from types import NoneType
 from typing import Any, Literal, NamedTuple
 
-from helpers.exercises.specification import Answer, Exercise, Question, Sheet, Verdict, mark
+from helpers.exercises.marking import Verdict, mark
+from helpers.exercises.specification import Answer, Exercise, Question, Rubric
 from helpers.grading.records import ExerciseMark, Outcome, PartMark, Status
 from helpers.grading.sandbox import frames
 from helpers.grading.sandbox.client import SUPERVISOR_TELLS_WITHIN, GraderError, Sandbox, Worker
@@ -92,15 +93,15 @@ def judged(
     if end.trouble:
         raise GraderError(f"the worker could not be run or watched: {end.trouble}")
     ended(end)
-    status, outcome, reason, verdict = _explained(exercise.sheet, told, end)
+    status, outcome, reason, verdict = _explained(exercise.rubric, told, end)
     return replace(
-        _blank(exercise.sheet),
-        parts=tuple(PartMark(*part) for part in verdict.parts),
+        _blank(exercise.rubric),
+        parts=verdict.parts,
         status=status,
         outcome=outcome,
         reason=reason,
         misconception=verdict.misconception,
-        hint=exercise.sheet.hints.get(verdict.misconception or "", ""),
+        hint=exercise.rubric.hints.get(verdict.misconception or "", ""),
         cpu_seconds=end.cpu_seconds,
         wall_seconds=round(time.monotonic() - start, 3),
     )
@@ -117,17 +118,17 @@ def unjudged(
         reason: The same, in a sentence.
         outcome: Whether the missing points stand.
     """
-    return replace(_blank(exercise.sheet), status=status, outcome=outcome, reason=reason)
+    return replace(_blank(exercise.rubric), status=status, outcome=outcome, reason=reason)
 
 
-def _blank(sheet: Sheet) -> ExerciseMark:
+def _blank(rubric: Rubric) -> ExerciseMark:
     """Return the mark of an exercise before anything is known of the answer."""
     return ExerciseMark(
-        exercise=sheet.name,
-        number=sheet.number,
-        title=sheet.title,
-        signature=sheet.signature,
-        parts=tuple(PartMark(name, 0, points) for name, points in sheet.parts),
+        exercise=rubric.name,
+        number=rubric.number,
+        title=rubric.title,
+        signature=rubric.signature,
+        parts=tuple(PartMark(name, 0, points) for name, points in rubric.parts),
         status="missing",
         outcome="graded",
         reason="",
@@ -232,8 +233,10 @@ def _answer(conversation: _Conversation, number: int, question: Question) -> Ans
     """Ask one question and wait for its answer."""
     nonce = secrets.token_hex(16)
     asked = {"question": number, "nonce": nonce, "seed": number}
-    drill = question.drill and vars(question.drill)
-    conversation.tell({**asked, "arguments": list(question.arguments.values()), "drill": drill})
+    probe = question.model_probe and vars(question.model_probe)
+    conversation.tell(
+        {**asked, "arguments": list(question.arguments.values()), "model_probe": probe}
+    )
     kinds: dict[str, type | tuple[type, ...]] = {"question": int, "value": object}
     kinds |= {"failure": (str, NoneType), "attempted": bool}
     reply = conversation.hear(nonce, kinds)
@@ -244,7 +247,7 @@ def _answer(conversation: _Conversation, number: int, question: Question) -> Ans
     return Answer(reply["value"], failure, reply["attempted"] or number > 0)
 
 
-def _explained(sheet: Sheet, told: _Exchange, end: End) -> tuple[Status, Outcome, str, Verdict]:
+def _explained(rubric: Rubric, told: _Exchange, end: End) -> tuple[Status, Outcome, str, Verdict]:
     """Say in what way an answer ended, who must look at it, and why; and mark it."""
     unanswered = len(told.questions) - len(told.answers)
     attempted = not told.answers or told.answers[0].attempted
@@ -268,7 +271,7 @@ def _explained(sheet: Sheet, told: _Exchange, end: End) -> tuple[Status, Outcome
         return (
             "error" if told.missing else "missing",
             "needs a person" if denied or not told.missing else "graded",
-            f"After your cells had run, there was no {sheet.name}; {said}.",
+            f"After your cells had run, there was no {rubric.name}; {said}.",
             nothing,
         )
     if told.stopped == "broken":

@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from helpers.exercises.marking import PartMark
-
 from helpers.text import number
 
 Status = Literal[

@@ -38,6 +38,8 @@ _EXERCISES = (
     "exercises/marking.py",
     "exercises/specification.py",
     "exercises/stored.py",
+    "exercises/values.py",
+    "exercises/wording.py",
 )
 _QUESTIONS = "exercises/stored.bin"
 _MARKER = ".release.json"
