@@ -266,7 +266,7 @@ def _draw_bars(cells: _Cells, x: Axis, look: _Look) -> None:
         _mark_infinite(ax, places, [*means.values()], "0.3")
         ax.set_xlim(-0.6, len(means) - 0.4)
     else:
-        places = [place - 0.3 for place in range(len(means))]  # beside the number on the bar
+        places = [place - 0.36 for place in range(len(means))]  # beside the number on the bar
         texts = [spread.mark or wording.number(spread.mean) for spread in spreads]
         ax = plots.bars(means, numbers=dict(zip(x.words, texts, strict=True)), **panel)
     _draw_ranges(ax, places, spreads, "0.1")
