@@ -617,8 +617,9 @@ def test_the_bar_of_decades_has_the_numbers_themselves():
 
 
 def test_one_bar_may_stand_beside_several_maps():
-    _, (left, right) = plots.panels(2)
-    for ax, beside in ((left, [left, right]), (right, [])):
+    _, both = plots.panels(2)
+    left, right = both
+    for ax, beside in ((left, both), (right, [])):
         plots.heat_map([[1.0, 2.0]], x=["a", "b"], y=[1], ax=ax, beside=beside, **MAP)
     assert mesh(left).colorbar.ax.get_ylabel() == "accuracy"
     assert mesh(right).colorbar is None

@@ -91,10 +91,11 @@ def heat_map(
         low, high = centre - reach, centre + reach
     colours = mpl.colormaps["viridis" if centre is None else "RdBu_r"].with_extremes(bad="0.8")
     mesh = ax.pcolormesh(columns[1], rows[1], cells, cmap=colours, vmin=low, vmax=high)
-    if beside is None or beside:
+    room = ax if beside is None else list(beside)
+    if room:
         below, above = bool((cells < low).any()), bool((cells > high).any())
         extend = ("neither", "min", "max", "both")[below + 2 * above]
-        bar = ax.figure.colorbar(mesh, ax=beside or ax, label=label, extend=extend)
+        bar = ax.figure.colorbar(mesh, ax=room, label=label, extend=extend)
         if decades:
             _name_decades(bar)
     if isinstance(numbers, str):
