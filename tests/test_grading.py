@@ -178,7 +178,7 @@ def test_a_grader_that_was_killed_goes_on_where_it_was(tier, tmp_path):
     process = subprocess.Popen(
         command(tmp_path, tier=tier), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    until = time.monotonic() + 120
+    until = time.monotonic() + 600  # only a hung grader takes so long
     while len(list(records.glob("*.json"))) < 5:
         assert process.poll() is None
         assert time.monotonic() < until
@@ -186,7 +186,7 @@ def test_a_grader_that_was_killed_goes_on_where_it_was(tier, tmp_path):
     family = descendants(process)
     process.kill()
     process.wait()
-    _, alive = psutil.wait_procs(family, timeout=30)
+    _, alive = psutil.wait_procs(family, timeout=300)
     assert family
     assert not alive
     kept = {path.name: path.read_bytes() for path in records.glob("*.json")}
@@ -259,17 +259,17 @@ def test_ctrl_c_keeps_what_was_graded(tmp_path):
     needs("landlock")
     classroom.write_class(tmp_path / "submissions", HONEST[:24])
     process = subprocess.Popen(command(tmp_path), stderr=subprocess.PIPE, text=True)
-    until = time.monotonic() + 120
+    until = time.monotonic() + 600  # only a hung grader takes so long
     while not list((tmp_path / "marks").glob("records/*.json")):
         assert time.monotonic() < until
         time.sleep(0.01)
     family = descendants(process)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=120)
+    _, said = process.communicate(timeout=600)
     assert process.returncode == 1
     assert "the same command goes on" in said
     assert "Traceback" not in said
-    assert not psutil.wait_procs(family, timeout=30)[1]
+    assert not psutil.wait_procs(family, timeout=300)[1]
 
 
 def test_a_full_disk(tmp_path, monkeypatch):

@@ -777,7 +777,7 @@ def test_no_source_stops_the_reader(tmp_path):
         (tmp_path / f"{name}.ipynb").write_text(json.dumps(content))
     theory = next(path for path in RENDERED if path.stem == "01_theory")
     command = [sys.executable, "-W", "error", "-c", READ_ALL, str(theory), str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert done.stderr == ""
     assert done.stdout.splitlines() == sorted(NASTY)
 
