@@ -10,7 +10,8 @@ import nbformat
 import papermill
 import pytest
 
-from helpers import engine, warm
+from helpers import warm
+from helpers.warm import engine, process
 
 pytestmark = pytest.mark.skipif(not warm.available(), reason="this machine cannot fork safely")
 
@@ -197,7 +198,8 @@ def test_another_language_is_refused():
 
 
 def test_without_fork_the_ordinary_kernel_runs(monkeypatch):
-    monkeypatch.setattr(warm, "available", lambda: False)
+    for module in (warm, process):
+        monkeypatch.setattr(module, "available", lambda: False)
     executed = execute("get_ipython().kernel is not None")
     assert seen(executed) == "True"
     with pytest.raises(RuntimeError, match="warm processes need Linux"), warm.running(print):

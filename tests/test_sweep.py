@@ -17,7 +17,8 @@ import psutil
 import pytest
 from click.testing import CliRunner
 
-from helpers import cli, experiment, sweep, warm
+from helpers import cli, experiment, warm
+from helpers.sweeps import execution as sweep
 
 
 def code(source, *tags):

@@ -424,7 +424,7 @@ def _deaf_to_ctrl_c() -> Iterator[None]:
 def versions() -> dict[str, str]:
     """Say what a run's numbers depend on: the course, torch and numpy."""
     course = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.rglob("*.py")):
+    for path in sorted(Path(__file__).parent.parent.rglob("*.py")):
         course.update(path.read_bytes())
     found = {name: metadata.version(name) for name in ("torch", "numpy")}
     return {"course": course.hexdigest()[:12], **found}

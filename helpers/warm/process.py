@@ -1,6 +1,6 @@
 """Start a process in milliseconds: fork it from one that has imported everything.
 
-The one home of warm starting. A server process imports ``helpers.preload`` once
+The one home of warm starting. A server process imports ``helpers.warm.preload`` once
 (torch and its optimizers, matplotlib, IPython, the data) and runs nothing; each run
 is a fresh process forked from it, which no earlier run has touched. The server is
 the standard library's ``multiprocessing`` fork server; it starts with the first run
@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from types import ModuleType
 
-_PRELOAD = "helpers.preload"
+_PRELOAD = "helpers.warm.preload"
 
 
 def available() -> bool:
@@ -44,7 +44,7 @@ def running(
     """Run a function in a fresh process forked from the warm one.
 
     It finds the caller's environment variables and working directory, a random state
-    of its own, and everything of ``helpers.preload`` imported, but not the caller's
+    of its own, and everything of ``helpers.warm.preload`` imported, but not the caller's
     main script. It does not hear Ctrl-C, and ends when the caller's process ends,
     however that happens.
 

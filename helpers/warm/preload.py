@@ -20,7 +20,6 @@ from matplotlib.figure import Figure
 from helpers import (  # noqa: F401
     claims,
     data,
-    engine,
     exercises,
     experiment,
     initialize,
@@ -30,6 +29,7 @@ from helpers import (  # noqa: F401
     theory,
     train,
 )
+from helpers.warm import engine  # noqa: F401
 
 data.preload()
 # The first figure reads the fonts and builds the parser for powers of ten.

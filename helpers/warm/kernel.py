@@ -1,6 +1,6 @@
 """A Jupyter kernel that starts warm: forked from a process that has imported everything.
 
-Jupyter finds it as the kernelspec ``warm`` in ``helpers/jupyter/kernels`` when that
+Jupyter finds it as the kernelspec ``warm`` in ``helpers/warm/jupyter/kernels`` when that
 folder's parent is on ``JUPYTER_PATH``; `make test` uses it for the lessons. To Jupyter it
 is the ordinary kernel, in the same Python, only sooner there.
 """
