@@ -1,27 +1,23 @@
-"""Run one notebook at every point of a grid, on this machine or on a cluster."""
+"""Run one notebook at every combination of a grid, on this machine or on a cluster.
 
-from helpers.sweeps.execution import (
-    Folder,
-    Plan,
-    Tally,
-    execute,
-    literal,
-    plan,
-    preview,
-    read_grid,
-    tally,
-    values,
-)
+``grid`` says what is to be run, ``folder`` keeps it, ``cluster`` hands the runs out, each a
+papermill run in a fresh process (``notebook``), ``execution`` does a whole sweep, and
+``results`` makes its table and page. A sweep may be killed at any moment, and the same
+command goes on where it was.
+"""
+
+from helpers.sweeps.execution import Stopped, execute, preview
+from helpers.sweeps.folder import Folder
+from helpers.sweeps.grid import Sweep, literal, prepare, read_grid, values
 
 __all__ = [
     "Folder",
-    "Plan",
-    "Tally",
+    "Stopped",
+    "Sweep",
     "execute",
     "literal",
-    "plan",
+    "prepare",
     "preview",
     "read_grid",
-    "tally",
     "values",
 ]
