@@ -2,13 +2,14 @@
 
 import os
 import signal
+import subprocess
 import sys
-import time
 from pathlib import Path
 
 import nbformat
 import papermill
 import pytest
+from waiting import CEILING, wait_for
 
 from helpers import warm
 from helpers.warm import engine, process
@@ -22,9 +23,13 @@ def notebook(*cells):
     return made
 
 
+# A kernel may be slow to start, and its outputs to come.
+PATIENT = {"start_timeout": CEILING, "iopub_timeout": CEILING, "progress_bar": False}
+
+
 def execute(*cells, engine_name="warm", **options):
     return papermill.execute_notebook(
-        notebook(*cells), None, engine_name=engine_name, progress_bar=False, **options
+        notebook(*cells), None, engine_name=engine_name, **PATIENT, **options
     )
 
 
@@ -69,7 +74,7 @@ def test_an_error_stops_the_run_as_in_a_kernel(tmp_path):
                 notebook("x = 1", "1 / 0", "print('never')"),
                 target,
                 engine_name=engine_name,
-                progress_bar=False,
+                **PATIENT,
             )
         stored = nbformat.read(target, as_version=4)
         told.append((caught.value.ename, caught.value.evalue, caught.value.exec_count))
@@ -209,25 +214,23 @@ def test_without_fork_the_ordinary_kernel_runs(monkeypatch):
 # ---- Processes end -------------------------------------------------------------------
 
 ORPHAN = """
-import sys, time
-from pathlib import Path
+import sys
 from helpers import warm
+from helpers.warm import process
 from tests_orphan import stay
 
+process._PRELOAD = "torch"  # what a process needs in order to begin
 if __name__ == "__main__":
-    with warm.running(stay, sys.argv[1]) as (process, connection):
-        connection.recv_bytes()
-        print("ready", flush=True)
-        time.sleep(60)
+    with warm.running(stay) as (_, connection):
+        print(connection.recv_bytes().decode(), flush=True)
+        sys.stdin.read()
 """
 STAY = """
-import os, time
-from pathlib import Path
+import os, threading
 
-def stay(connection, place):
-    Path(place).write_text(str(os.getpid()))
-    connection.send_bytes(b"here")
-    time.sleep(60)
+def stay(connection):
+    connection.send_bytes(str(os.getpid()).encode())
+    threading.Event().wait()
 """
 
 
@@ -240,27 +243,21 @@ def alive(pid):
 
 @pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_a_run_ends_with_the_process_that_started_it(tmp_path, blow):
-    import subprocess
-
     (tmp_path / "caller.py").write_text(ORPHAN)
     (tmp_path / "tests_orphan.py").write_text(STAY)
-    place = tmp_path / "pid"
     caller = subprocess.Popen(
-        [sys.executable, tmp_path / "caller.py", place],
+        [sys.executable, tmp_path / "caller.py"],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
     )
     with caller:
-        assert caller.stdout.readline() == b"ready\n"
-        pid = int(place.read_text())
+        pid = int(caller.stdout.readline())
         assert alive(pid)
         caller.send_signal(blow)
         caller.wait()
-    end = time.monotonic() + 30
-    while alive(pid) and time.monotonic() < end:
-        time.sleep(0.05)
-    assert not alive(pid)
+    wait_for(lambda: not alive(pid))
 
 
 def test_the_engine_is_found_by_papermill():

@@ -1,7 +1,6 @@
 """The warm kernel is the ordinary one to Jupyter: it computes, stops, restarts and ends."""
 
 import os
-import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import jupyter_client
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from waiting import CEILING, wait_for
 
 from helpers import warm
 from helpers.lessons.sources import ROOT
@@ -28,7 +28,11 @@ CELLS = [
 def outputs(kernel, folder):
     made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS])
     client = NotebookClient(
-        made, kernel_name=kernel, resources={"metadata": {"path": str(folder)}}, timeout=60
+        made,
+        kernel_name=kernel,
+        resources={"metadata": {"path": str(folder)}},
+        startup_timeout=CEILING,
+        iopub_timeout=CEILING,
     )
     client.execute(env={**os.environ, "WHERE": str(folder)})
     found = [[dict(output) for output in cell.outputs] for cell in made.cells]
@@ -37,7 +41,7 @@ def outputs(kernel, folder):
 
 @contextmanager
 def kernel():
-    manager, client = jupyter_client.manager.start_new_kernel(kernel_name="warm")
+    manager, client = jupyter_client.manager.start_new_kernel(CEILING, kernel_name="warm")
     try:
         yield manager, client
     finally:
@@ -50,7 +54,7 @@ def value(client, code):
     found = []
     client.execute_interactive(
         code,
-        timeout=60,
+        timeout=CEILING,
         output_hook=lambda message: found.append(message["content"].get("data")),
     )
     return next(data["text/plain"] for data in found if data)
@@ -66,25 +70,22 @@ def test_the_kernel_is_forked_and_ends(tmp_path):
         assert pid == manager.provisioner.pid
         assert manager.is_alive()
         assert value(client, "import sys; 'torch' in sys.modules") == "True"  # warm
-    end = time.monotonic() + 20
-    while Path(f"/proc/{pid}").exists() and time.monotonic() < end:
-        time.sleep(0.05)
-    assert not Path(f"/proc/{pid}").exists()
+    wait_for(lambda: not Path(f"/proc/{pid}").exists())
 
 
 def test_the_kernel_can_be_interrupted_and_restarted():
     with kernel() as (manager, client):
         first = value(client, "import os; x = 1; os.getpid()")
-        asked = client.execute("import time; print('begun'); time.sleep(60)")
-        while client.get_iopub_msg(timeout=30)["content"].get("text") != "begun\n":
+        asked = client.execute("import threading; print('begun'); threading.Event().wait()")
+        while client.get_iopub_msg(timeout=CEILING)["content"].get("text") != "begun\n":
             pass
         manager.interrupt_kernel()
-        reply = client.get_shell_msg(timeout=30)
+        reply = client.get_shell_msg(timeout=CEILING)
         assert reply["parent_header"]["msg_id"] == asked
         assert reply["content"]["ename"] == "KeyboardInterrupt"
         assert value(client, "x") == "1"
         manager.restart_kernel(now=True)
-        client.wait_for_ready(timeout=60)
+        client.wait_for_ready(timeout=CEILING)
         assert value(client, "import os; os.getpid()") != first
         assert value(client, "'x' in dir()") == "False"
 

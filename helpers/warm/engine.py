@@ -74,7 +74,7 @@ def _warm_engine() -> type:
 
 
 def _execute(nb_man: "NotebookExecutionManager", timeout: float | None) -> None:
-    """Run a notebook in a process of its own, telling papermill of every step."""
+    """Run a notebook in a process of its own, and tell papermill of every cell."""
     code = [cell.source for cell in nb_man.nb.cells if cell.cell_type == "code"]
     count = 0
     with warm.running(_run_cells, code) as (process, connection):
@@ -145,8 +145,10 @@ def _error(name: str, words: str) -> nbformat.NotebookNode:
     return nbformat.v4.new_output("error", ename=name, evalue=words, traceback=[f"{name}: {words}"])
 
 
-def _death(exitcode: int) -> nbformat.NotebookNode:
-    how = signal.Signals(-exitcode).name if exitcode < 0 else f"exit code {exitcode}"
+def _death(exitcode: int | None) -> nbformat.NotebookNode:
+    how = f"exit code {exitcode}"
+    if exitcode is not None and exitcode < 0:
+        how = signal.Signals(-exitcode).name
     return _error("ProcessEnded", f"the process of this run ended in the middle ({how})")
 
 
@@ -217,6 +219,7 @@ def _shell(send: Callable[[Mapping], None]) -> "InteractiveShell":
             self,
             data: dict,
             metadata: dict | None = None,
+            source: object = None,
             *,
             transient: dict | None = None,
             update: bool = False,

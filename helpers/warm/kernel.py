@@ -12,7 +12,9 @@ from contextlib import ExitStack
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
+from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning import LocalProvisioner
 
 from helpers import warm
@@ -21,7 +23,7 @@ from helpers import warm
 class WarmProvisioner(LocalProvisioner):
     """Jupyter's way to start a process, by forking where that is possible."""
 
-    async def launch_kernel(self, cmd: list[str], **kwargs: object) -> dict:
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
         """Start the kernel.
 
         Args:
@@ -36,8 +38,9 @@ class WarmProvisioner(LocalProvisioner):
         self.lease = ExitStack()
         words, folder = cmd[cmd.index("-f") :], str(kwargs.get("cwd") or Path.cwd())
         run = warm.running(_serve, words, folder, environment=kwargs.get("env"))
-        self.process = _Handle(self.lease.enter_context(run)[0])
-        self.pid = self.process.pid
+        handle = _Handle(self.lease.enter_context(run)[0])
+        self.process = handle  # type: ignore[assignment]  # as good as a Popen to Jupyter
+        self.pid = handle.pid
         return self.connection_info
 
     async def cleanup(self, restart: bool = False) -> None:
@@ -53,6 +56,7 @@ class _Handle:
     stdin = stdout = stderr = None
 
     def __init__(self, process: BaseProcess) -> None:
+        assert process.pid is not None  # it has been started
         self.process = process
         self.pid = process.pid
 
@@ -83,5 +87,5 @@ def _serve(connection: Connection, words: Sequence[str], folder: str) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     app = IPKernelApp.instance()
     app.initialize(list(words))
-    app.shell.enable_matplotlib("inline")
+    app.shell.enable_matplotlib("inline")  # type: ignore[union-attr]  # made by initialize()
     app.start()
