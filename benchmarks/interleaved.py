@@ -10,7 +10,7 @@ def compare(pieces: Mapping[str, Callable[[], object]], rounds: int = 15) -> Non
     """Print each piece's time as a ratio to the first, from one interleaved run.
 
     Every round runs every piece once, in a fresh random order, and yields one
-    ratio a piece; the table shows their median and quartiles. Ratios survive a
+    ratio per piece; the table shows their median and quartiles. Ratios survive a
     machine whose speed drifts; single times do not.
 
     Args:

@@ -1,4 +1,4 @@
-"""How many runs of a small notebook a minute, and what does a run cost?
+"""How many runs of a small notebook per minute, and what does a run cost?
 
 24 settings of the experiment ``depth`` (depth 20, width 64, 50 steps, digits), by
 papermill one after another, by papermill in two processes, by ``course sweep`` with
