@@ -15,7 +15,9 @@ IPYTHON.mkdir(parents=True, exist_ok=True)
 os.environ["IPYTHONDIR"] = str(IPYTHON)
 os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
 # The kernel `warm`, which nbval uses, and one for `make test-digits`.
-KERNELS = [Path(__file__).parent / path for path in ("helpers/jupyter", "tests/other_processor")]
+KERNELS = [
+    Path(__file__).parent / path for path in ("helpers/warm/jupyter", "tests/other_processor")
+]
 os.environ["JUPYTER_PATH"] = os.pathsep.join(map(str, KERNELS))
 # Tests started from a notebook are nobody's live notebook: no sliders.
 os.environ.pop("JPY_SESSION_NAME", None)

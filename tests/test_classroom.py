@@ -20,7 +20,7 @@ from classroom.tricks import FORGES
 from classroom.writing import joined
 from IPython.core.inputtransformer2 import TransformerManager
 
-import helpers.preload  # noqa: F401  (once, and not in each child)
+import helpers.warm.preload  # noqa: F401  (once, and not in each child)
 from helpers import plain
 from helpers.exercises import ALL
 from helpers.exercises.marking import judge

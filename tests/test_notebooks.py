@@ -17,7 +17,7 @@ import nbformat
 import papermill
 import pytest
 
-from helpers import experiment, lessons, sweep
+from helpers import experiment, lessons, sweeps
 from helpers.lessons import publish
 
 LESSONS = {path.stem: path for path in lessons.paths()}
@@ -622,7 +622,7 @@ def test_experiment_runs_as_strings_and_warm_and_says_the_same(name, tmp_path, m
     monkeypatch.chdir(tmp_path)
     run = partial(papermill.execute_notebook, EXPERIMENTS[name], None, progress_bar=False)
     plain = run(SMALL[name], kernel_name="warm")  # to papermill a kernel like any other
-    defaults = sweep.plan(EXPERIMENTS[name], {}, {}).defaults
+    defaults = sweeps.prepare(EXPERIMENTS[name], {}, {}).defaults
     texts = {key: str(value) for key, value in {**defaults, **SMALL[name]}.items()}
     warm = run(texts, engine_name="warm")
     assert experiment.results(plain)

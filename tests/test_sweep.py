@@ -109,7 +109,7 @@ BAD = [
     (["-g", "aa=1"], "tiny has no parameter 'aa'; did you mean 'a'?"),
     (["-g", "zzz=1"], "tiny has no parameter 'zzz'; choose from a, word, seed, pause, log, sizes"),
     (["-p", "zzz", "1"], "tiny has no parameter 'zzz'"),
-    (["-g", "a"], "'a' is no part of a grid; write it like depth=5,10,20"),
+    (["-g", "a"], "'a' is not part of a grid; write it like depth=5,10,20"),
     (["-g", "a=1,1"], "a: the value 1 is given twice"),
     (["-g", "a=1", "-g", "a=2"], "a is given twice"),
     (["-g", "a=1,2", "-p", "a", "3"], "a is in the grid and fixed as well"),
@@ -311,7 +311,7 @@ def test_results_with_a_parameter_s_name_do_not_hide_it(tmp_path):
 
 def outcome(score=0.0, error=""):
     """What a worker would return of a run."""
-    recorded = experiment.encoded({"score": score})
+    recorded = experiment.to_json({"score": score})
     told = {"results": {} if error else recorded, "error": error}
     return {"notebook": "{}", "seconds": 1.0, "versions": {}, **told}
 
@@ -648,7 +648,7 @@ def test_results_survive_the_way_through_a_row(tmp_path, tiny):
     sweep = sweeps.prepare(tiny, {"a": (1,)}, {})
     folder = sweeps.Folder(tmp_path / "out")
     ((name, parameters),) = sweep.parameters.items()
-    recorded = experiment.encoded({"loss": math.nan, "top": math.inf})
+    recorded = experiment.to_json({"loss": math.nan, "top": math.inf})
     with folder.held(sweep):
         folder.store(name, parameters, outcome() | {"notebook": "", "results": recorded})
     assert "NaN" not in next(folder.runs.glob("*.json")).read_text()

@@ -139,7 +139,7 @@ def _set_parameters(
 ) -> None:
     """Add assignments to the parameters cell, so that cell numbers stay."""
     from helpers import experiment
-    from helpers.sweep import literal
+    from helpers.sweeps import literal
 
     cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     known = experiment.parameters(notebook)

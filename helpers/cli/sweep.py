@@ -64,18 +64,18 @@ def sweep(
     each, index.html is the page to open. Stopped at any moment, the same command goes
     on where it was. The exit code is 1 if runs failed, 2 if the sweep was refused.
     """
-    from helpers import sweep as sweeping
+    from helpers import sweeps
 
     try:
-        wanted = sweeping.plan(_notebook(notebook), _grid(grids, grid_file), _fixed(parameters))
-        folder = sweeping.Folder(out or Path("runs") / wanted.name)
+        wanted = sweeps.prepare(_notebook(notebook), _grid(grids, grid_file), _fixed(parameters))
+        folder = sweeps.Folder(out or Path("runs") / wanted.name)
         if dry_run:
-            for line in sweeping.preview(wanted, folder, retry_failed):
+            for line in sweeps.preview(wanted, folder, retry_failed):
                 click.echo(line)
             return
         if workers and scheduler:
             raise ValueError("--workers is for this machine; with --scheduler start them there")
-        result = sweeping.execute(
+        result = sweeps.execute(
             wanted,
             folder,
             workers=workers,
@@ -85,10 +85,8 @@ def sweep(
         )
     except ValueError as error:
         raise Refused(str(error)) from error
-    except KeyboardInterrupt:
-        raise click.ClickException(
-            f"stopped: {sweeping.tally(wanted, folder)}; the same command goes on from here"
-        ) from None
+    except sweeps.Stopped as stopped:
+        raise click.ClickException(str(stopped)) from None
     click.echo(f"{result}: {folder.path / 'index.html'}")
     sys.exit(bool(result.failed))
 
@@ -108,9 +106,9 @@ def _notebook(name: str) -> Path:
 
 def _grid(grids: tuple[str, ...], grid_file: Path | None) -> dict[str, tuple[object, ...]]:
     """Put the grid of the command line and that of the file together."""
-    from helpers import sweep
+    from helpers import sweeps
 
-    grid = sweep.read_grid(grid_file) if grid_file else {}
+    grid = sweeps.read_grid(grid_file) if grid_file else {}
     for text in grids:
         name, equals, found = text.partition("=")
         if not equals or not name.isidentifier():
@@ -118,13 +116,13 @@ def _grid(grids: tuple[str, ...], grid_file: Path | None) -> dict[str, tuple[obj
         if name in grid:
             raise ValueError(f"{name} is given twice; put all its values in one list")
         try:
-            grid[name] = sweep.values(found)
+            grid[name] = sweeps.values(found)
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error
     return grid
 
 
 def _fixed(parameters: tuple[tuple[str, str], ...]) -> dict[str, object]:
-    from helpers import sweep
+    from helpers import sweeps
 
-    return {name: sweep.literal(text) for name, text in parameters}
+    return {name: sweeps.literal(text) for name, text in parameters}

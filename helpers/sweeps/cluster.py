@@ -133,7 +133,7 @@ def refusals(client: "Client", content: str, runs: Sequence[Mapping[str, object]
         for worker in client.scheduler_info(n_workers=-1)["workers"]
     ]
     asking = client.submit(notebook.refusals, content, runs, key=f"ask-{start}", pure=False)
-    from helpers import summary  # noqa: F401  (it takes a second, and now there is time)
+    from helpers.sweeps import report  # noqa: F401  (it takes a second, and now there is time)
 
     answer = asking.result()
     del warming

@@ -57,7 +57,7 @@ def run(content: str, parameters: Mapping[str, object], cell_seconds: float | No
         notebook, error = _executed(content, parameters, cell_seconds)
     return {
         "notebook": nbformat.writes(notebook),
-        "results": {} if error else experiment.encoded(experiment.results(notebook)),
+        "results": {} if error else experiment.to_json(experiment.results(notebook)),
         "error": error,
         "seconds": round(time.perf_counter() - start, 3),
         "versions": versions(),

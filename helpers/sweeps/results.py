@@ -20,10 +20,10 @@ def collect(sweep: Sweep, folder: Folder, rows: Mapping[str, Row]) -> None:
         folder: Where they go.
         rows: What is stored of the runs.
     """
-    from helpers import summary
+    from helpers.sweeps import report
 
     runs, results = table(sweep, rows)
-    page = summary.page(runs, swept=sweep.swept, results=results, title=f"Sweep of {sweep.name}")
+    page = report.page(runs, swept=sweep.swept, results=results, title=f"Sweep of {sweep.name}")
     files.write_all(
         {
             folder.path / "results.csv": runs.to_csv(index=False).encode(),
@@ -51,7 +51,7 @@ def table(sweep: Sweep, rows: Mapping[str, Row]) -> "tuple[pd.DataFrame, list[st
         line = {key: _flat(value) for key, value in given.items()}
         if name in rows:
             row = rows[name]
-            for key, value in experiment.decoded(row["results"]).items():
+            for key, value in experiment.from_json(row["results"]).items():
                 if not isinstance(value, list):
                     columns[key] = f"{key} (result)" if key in given else key
                     line[columns[key]] = value

@@ -18,7 +18,12 @@ from helpers.grading import sandbox
 from helpers.grading.hand_back import release
 
 _HELPERS = Path(helpers.__file__).parent
-_WARM = ("preload.py", "engine.py", "warm.py")  # what starts a server with all imported
+_WARM = (
+    "warm/__init__.py",
+    "warm/engine.py",
+    "warm/preload.py",
+    "warm/process.py",
+)  # what starts a server with all imported
 SERVER_FILES = (
     *("grading/__init__.py", "grading/sandbox/__init__.py"),
     *(f"grading/sandbox/{name}.py" for name in sandbox.INSIDE),

@@ -61,7 +61,7 @@ def main() -> None:
     """Be the server: the command's arguments are the socket for orders and the options."""
     orders = socket.socket(fileno=int(sys.argv[1]))
     options = ServerOptions.from_json(sys.argv[2])
-    import helpers.preload  # noqa: F401  (everything that a worker may need, imported once)
+    import helpers.warm.preload  # noqa: F401  (everything that a worker may need, imported once)
 
     privileges.preload(options.tier)
     serve(orders, options)

@@ -13,7 +13,7 @@ import os
 import torch
 from ipykernel.kernelapp import IPKernelApp
 
-import helpers.preload  # noqa: F401
+import helpers.warm.preload  # noqa: F401
 from helpers import data
 
 SIZE = 1e-6
