@@ -104,7 +104,7 @@ def claim(
     print(f"✓ {statement}: {shown} (claimed {words})")  # noqa: T201
 
 
-def predict(question: str, guess: object, measured: object) -> None:
+def predict(question: str, guess: object, measured: object, *, digits: int = 3) -> None:
     """Print how far a guess was from the measurement, in decades.
 
     Never raises for a guess, whatever it is: a guess that is not a number
@@ -114,9 +114,11 @@ def predict(question: str, guess: object, measured: object) -> None:
         question: What was asked.
         guess: The learner's number, or None before there is one.
         measured: The number found.
+        digits: Significant digits of it to print, as in ``claim``.
 
     Raises:
         TypeError: If ``measured`` is not one number.
+        ValueError: If ``digits`` is not between 1 and 15.
 
     Example:
         >>> predict("How much is left after 10 layers?", None, 0.5**10)
@@ -127,10 +129,11 @@ def predict(question: str, guess: object, measured: object) -> None:
         too high.
     """
     found = float(_plain_number("measured", measured))
+    digits = checks.whole("digits", digits, least=1, most=15)
     if guess is None:
         verdict = (
             "No prediction yet: write a number in place of None and run the cell again. "
-            f"Measured: {text.number(found, 3)}."
+            f"Measured: {text.number(found, digits)}."
         )
     else:
         number = _guess(guess)
@@ -140,7 +143,7 @@ def predict(question: str, guess: object, measured: object) -> None:
                 "please change yours and run the cell again."
             )
         else:
-            verdict = _distance(number, found)
+            verdict = _distance(number, found, digits)
     print(f"{question} {verdict}")  # noqa: T201
 
 
@@ -245,9 +248,9 @@ def _guess(guess: object) -> float | None:
     return float(value)
 
 
-def _distance(guess: float, found: float) -> str:
+def _distance(guess: float, found: float, digits: int) -> str:
     """Say how far apart two numbers are."""
-    both = f"You said {text.number(guess, 3)}, measured {text.number(found, 3)}"
+    both = f"You said {text.number(guess, 3)}, measured {text.number(found, digits)}"
     if guess == found:
         return f"{both}: exactly right, well predicted."
     if guess == 0 or found == 0 or not math.isfinite(found):

@@ -1,4 +1,5 @@
 import math
+import re
 
 import numpy as np
 import pytest
@@ -83,6 +84,9 @@ def test_fewer_digits_hide_what_rounding_moves(capsys):
     assert set(capsys.readouterr().out.splitlines()) == {"✓ factor: 3 (claimed above 1.8)"}
     with pytest.raises(ValueError, match="digits must be between 1 and 15, got 0"):
         claim("factor", 3.26, above=1.8, digits=0)
+    for guess in (None, 3):
+        predict("Factor?", guess, 3.26, digits=1)
+        assert re.search(r"[Mm]easured:? 3[.:]", capsys.readouterr().out)
 
 
 def test_a_drifting_number_stays_out_of_the_line(capsys):

@@ -442,7 +442,8 @@ bounds = ((5, 5.5), (7, 7.5), (7, 7.5), (9, 9.5), (13, 14), (13, 14), (28, 32))
 for name, bound in zip(names, bounds, strict=True):
     claims.claim(f"{name}: first depth", int(falls[name][0, -1]), between=bound)
 for name in ("tanh, xavier", "relu, he"):
-    claims.claim(f"{name}: decades lost in 40 layers", falls[name][1, -1], between=(-0.6, 1))
+    lost = falls[name][1, -1]
+    claims.claim(f"{name}: decades lost in 40 layers", lost, between=(-0.6, 1), digits=2)
 gaps = [np.abs(curve[1] - curve[2]).max() for curve in falls.values()]
 claims.claim("worst point, decades from theory", max(gaps), below=0.6)
 

@@ -228,8 +228,8 @@ cases = {
 deep = {name: profile(*case, depth=50) for name, case in cases.items()}
 found, lines = ({name: pair[i] for name, pair in deep.items()} for i in (0, 1))
 grown = found["ReLU, batch norm"][0]
-claims.predict("Layer 1 over layer 50?", guess, grown)
-claims.claim("ReLU, batch norm: layer 1 over 50", grown, between=(2e3, 2e4))
+claims.predict("Layer 1 over layer 50?", guess, grown, digits=1)
+claims.claim("ReLU, batch norm: layer 1 over 50", grown, between=(2e3, 2e4), digits=1)
 adam = {"depth": 50, "rule": torch.optim.Adam, "steps": 150}
 runs = {name: trained(*case, **adam) for name, case in cases.items()}
 for name, low, high in zip(cases, (0, 0.4, 0.65, 0.22), (0.2, 0.9, 1, 0.7), strict=True):
@@ -406,7 +406,7 @@ sizes = [5, 6, 8, 16, 32, 64, 256]
 by_size = [factor(profile("batch", "relu", depth=30, batch=size)) for size in sizes]
 formula = [relu_factor(size) for size in sizes]
 errors = [abs(found / line - 1) for found, line in zip(by_size, formula, strict=True)]
-claims.claim("worst of the seven, distance from the formula", max(errors), below=0.06)
+claims.claim("worst of the seven, off by", max(errors), below=0.06, drifts=True)
 claims.claim("batch of 8: factor", by_size[2], about=1.337, within=0.04)
 pairs = profile("batch", "relu", depth=30, batch=2)  # rounding moves its third digit
 claims.claim("batch of 2: factor", factor(pairs), above=1.8, digits=1)
