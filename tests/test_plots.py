@@ -627,6 +627,14 @@ def test_one_bar_may_stand_beside_several_maps():
     assert mesh(left).colorbar.ax.get_window_extent().x0 > right.get_window_extent().x1
 
 
+def test_equal_numbers_have_one_colour_with_and_without_a_bar():
+    _, (left, right) = plots.panels(2)
+    for ax, beside in ((left, [left, right]), (right, [])):
+        plots.heat_map([[2.0, 2.0]], x=["a", "b"], y=[1], ax=ax, beside=beside, **MAP)
+    left.figure.canvas.draw()
+    assert mesh(left).get_facecolor().tolist() == mesh(right).get_facecolor().tolist()
+
+
 def test_names_of_columns_may_be_written_at_a_slant():
     ax = plots.heat_map([[1.0, 2.0]], x=["a", "b"], y=["c"], slanted=True, **MAP)
     assert {label.get_rotation() for label in ax.get_xticklabels()} == {30}

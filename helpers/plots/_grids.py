@@ -90,10 +90,13 @@ def heat_map(
         reach = max(high - centre, centre - low)
         low, high = centre - reach, centre + reach
     colours = mpl.colormaps["viridis" if centre is None else "RdBu_r"].with_extremes(bad="0.8")
+    below, above = bool((cells < low).any()), bool((cells > high).any())
+    if math.isclose(low, high, rel_tol=1e-15):  # in the middle of the colours, as with a bar
+        margin = 0.1 * abs(low) or 0.1
+        low, high = low - margin, high + margin
     mesh = ax.pcolormesh(columns[1], rows[1], cells, cmap=colours, vmin=low, vmax=high)
     room = ax if beside is None else list(beside)
     if room:
-        below, above = bool((cells < low).any()), bool((cells > high).any())
         extend = ("neither", "min", "max", "both")[below + 2 * above]
         bar = ax.figure.colorbar(mesh, ax=room, label=label, extend=extend)
         if decades:
