@@ -43,9 +43,11 @@ lint: $(READY)
 # Do other processors and numbers of threads print the same digits? Every lesson twice more,
 # with every draw off by one part in a million, under two other instruction sets.
 test-digits: $(READY)
-	ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 OMP_NUM_THREADS=1 COURSE_PERTURBATION=1 \
+	ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 MKL_ENABLE_INSTRUCTIONS=SSE4_2 \
+	    OMP_NUM_THREADS=1 COURSE_PERTURBATION=1 \
 	    $(BIN)/python -m pytest $(NOTEBOOKS:warm=rounded_otherwise) notebooks $(PROCESSES) $(ARGS)
-	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 OMP_NUM_THREADS=2 COURSE_PERTURBATION=2 \
+	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2 \
+	    OMP_NUM_THREADS=2 COURSE_PERTURBATION=2 \
 	    $(BIN)/python -m pytest $(NOTEBOOKS:warm=rounded_otherwise) notebooks $(PROCESSES) $(ARGS)
 
 # What needs nbgrader runs beside the course's environment and not in it, as one of the

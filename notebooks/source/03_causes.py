@@ -442,10 +442,9 @@ bounds = ((5, 5.5), (7, 7.5), (7, 7.5), (9, 9.5), (13, 14), (13, 14), (28, 32))
 for name, bound in zip(names, bounds, strict=True):
     claims.claim(f"{name}: first depth", int(falls[name][0, -1]), between=bound)
 for name in ("tanh, xavier", "relu, he"):
-    lost = falls[name][1, -1]
-    claims.claim(f"{name}: decades lost in 40 layers", lost, between=(-0.6, 1), digits=2)
-gaps = [np.abs(curve[1] - curve[2]).max() for curve in falls.values()]
-claims.claim("worst point, decades from theory", max(gaps), below=0.6)
+    claims.claim(f"{name}: decades lost, depth 40", falls[name][1, -1], between=(-0.6, 1), digits=2)
+gap = max(np.abs(curve[1] - curve[2]).max() for curve in falls.values())
+claims.claim("worst point, decades from theory", gap, below=0.6)
 
 # %% [markdown]
 # **Reading the figure.** The grey band is 8 to 10 hidden layers, a depth of 9 to 11. Of seven
