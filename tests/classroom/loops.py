@@ -156,8 +156,8 @@ LOOPS_AND_ENDS = (
     attack(
         "an_error_of_100_mb",
         "",
-        "its error has no end",
-        ERROR | ENDED,
+        "its error has no end; to write it, again and again, may take all the time there is",
+        ERROR | ENDED | TIMED_OUT,
         last="raise ValueError('no line end ' * 10**7)",
     ),
     attack(
