@@ -91,5 +91,8 @@ def test_the_kernel_can_be_interrupted_and_restarted():
 
 
 def test_make_test_uses_it():
-    options = (ROOT / "pyproject.toml").read_text()
-    assert "--nbval-kernel-name=warm" in options
+    lines = (ROOT / "Makefile").read_text().replace("\\\n", " ").splitlines()
+    (flags,) = (line for line in lines if line.startswith("NOTEBOOKS :="))
+    assert "--nbval-kernel-name=warm " in flags
+    place = lines.index("test: $(READY)")
+    assert "$(NOTEBOOKS)" in lines[place + 1]
