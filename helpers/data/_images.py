@@ -2,10 +2,11 @@
 
 from functools import lru_cache
 from importlib import resources
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import torch
-from sklearn.datasets import load_digits, load_sample_image
 from torch import Tensor
 
 from helpers import checks
@@ -82,7 +83,14 @@ def digits(seed: int = 0) -> Split:
 
 @lru_cache(maxsize=1)
 def _digits() -> tuple[np.ndarray, np.ndarray]:
-    return load_digits(return_X_y=True)  # (1797, 64) and (1797,)
+    # The file that sklearn.datasets.load_digits reads: importing scikit-learn, with scipy.stats
+    # and pandas, costs as much as importing torch, at the start of every notebook.
+    spec = find_spec("sklearn")
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError("the digits are shipped in scikit-learn: pip install scikit-learn")
+    path = Path(spec.origin).parent / "datasets" / "data" / "digits.csv.gz"
+    table = np.loadtxt(path, delimiter=",")  # (1797, 65)
+    return table[:, :-1], table[:, -1].astype(np.int64)
 
 
 @lru_cache(maxsize=4)
@@ -170,6 +178,8 @@ def photographs(seed: int = 0, side: int = 16) -> Split:
         >>> photographs()
         photographs: 2000 to learn from, 500 to test on, 768 features, 2 classes
     """
+    from sklearn.datasets import load_sample_image  # a second and a half, and used here alone
+
     side = checks.whole("side", side, least=1, most=128)
     generator = np.random.default_rng(seed)
     patches, half = [], []
