@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +23,7 @@ import psutil
 import pytest
 import torch
 from classroom import EXERCISE, HONEST, HOSTILE
+from click.testing import CliRunner
 from test_grading_class import LESSONS, LIMITS, needs, wrong
 
 from helpers import cli, exercises, files, lessons
@@ -99,16 +101,56 @@ def results(folder):
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("library")
+    """The students' library, where the grader puts it: all users may read it there."""
+    out = tmp_path_factory.mktemp("out")
+    folder = library.make_folder(out)
     library.write(folder)
-    return folder
+    yield folder
+    library.remove_folder(out, folder)
+
+
+@pytest.fixture(scope="module")
+def server(course):
+    """A function from a tier to its running server, which is started when it is first wanted."""
+    started = {}
+    with ExitStack() as stack:
+
+        def of(tier):
+            if tier not in started:
+                started[tier] = stack.enter_context(Sandbox(tier, course))
+            return started[tier]
+
+        yield of
 
 
 @pytest.fixture(scope="module", params=TIERS)
-def sandbox(request, course):
+def sandbox(request, server):
     needs(request.param)
-    with Sandbox(request.param, course) as running:
-        yield running
+    return server(request.param)
+
+
+class Lent(Sandbox):
+    """A running server, which stays when it is given back."""
+
+    def __init__(self, running):
+        vars(self).update(vars(running))
+
+    def close(self):
+        pass
+
+
+@contextmanager
+def lending(server):
+    """Grade with the servers that run already: where what comes before and after is tested."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(running, "Sandbox", lambda tier, folder: Lent(server(tier)))
+        yield
+
+
+@pytest.fixture
+def shared(server):
+    with lending(server):
+        yield
 
 
 def judged(exercise, answer, sandbox, within=LIMITS):
@@ -118,7 +160,7 @@ def judged(exercise, answer, sandbox, within=LIMITS):
 # ---- Every exercise --------------------------------------------------------------------
 
 
-def test_every_exercise_of_every_lesson_is_graded_from_its_specification(tmp_path):
+def test_every_exercise_of_every_lesson_is_graded_from_its_specification(tmp_path, shared):
     needs("landlock")
     for number, source in enumerate(lessons.source_files()):
         for student, view in (("worked", lessons.worked_view), ("stubs", lessons.learner_view)):
@@ -141,14 +183,15 @@ def test_every_exercise_of_every_lesson_is_graded_from_its_specification(tmp_pat
 
 
 @pytest.mark.parametrize("tier", TIERS)
-def test_a_fresh_sandbox_an_exercise_gives_the_marks_of_the_fast_mode(tier, tmp_path):
+def test_a_fresh_sandbox_an_exercise_gives_the_marks_of_the_fast_mode(tier, tmp_path, server):
     needs(tier)
     cases = named("honest_plots", "honest_syntax_error", "hostile_answers_twice")
     cases += [*classroom.neighbours(), *named("hostile_exit_at_once_in_the_call")]
     classroom.write_class(tmp_path / "submissions", cases)
     seen = []
     for fresh in (False, True):
-        result = grade(job(tmp_path, tier, fresh=fresh, out=tmp_path / f"marks_{fresh}"))
+        with nullcontext() if fresh else lending(server):
+            result = grade(job(tmp_path, tier, fresh=fresh, out=tmp_path / f"marks_{fresh}"))
         assert wrong(cases, of_exercise(result)) == []
         assert {record.mode for record in result.records} == {"fresh" if fresh else "fast"}
         seen.append((tmp_path / f"marks_{fresh}" / "marks.csv").read_bytes())
@@ -158,11 +201,25 @@ def test_a_fresh_sandbox_an_exercise_gives_the_marks_of_the_fast_mode(tier, tmp_
 # ---- Stopped, and started again --------------------------------------------------------
 
 
-def command(folder, *options, tier="landlock"):
+# The command, with the limits that are in force in these tests.
+COMMAND = f"""
+from functools import partial
+from helpers.cli import main
+from helpers.grading import grade
+from helpers.grading.sandbox.limits import Limits
+grade.GradingJob = partial(grade.GradingJob, limits={LIMITS!r})
+main()
+"""
+
+
+def arguments(folder, *options, tier="landlock"):
     names = ["--lesson", "01", "--secret", str(folder / "secret"), "--sandbox", tier]
     where = [str(folder / "submissions"), "--out", str(folder / "marks")]
-    start = [sys.executable, "-c", "from helpers.cli import main; main()", "grade"]
-    return [*start, *where, *names, *options]
+    return ["grade", *where, *names, *options]
+
+
+def command(folder, *options, tier="landlock"):
+    return [sys.executable, "-c", COMMAND, *arguments(folder, *options, tier=tier)]
 
 
 def descendants(process):
@@ -170,7 +227,7 @@ def descendants(process):
 
 
 @pytest.mark.parametrize("tier", TIERS)
-def test_a_grader_that_was_killed_goes_on_where_it_was(tier, tmp_path):
+def test_a_grader_that_was_killed_goes_on_where_it_was(tier, tmp_path, shared):
     needs(tier)
     cases = [*HONEST[:16], *named("hostile_cpu_loop_in_the_call")]
     classroom.write_class(tmp_path / "submissions", cases)
@@ -203,7 +260,7 @@ def test_a_grader_that_was_killed_goes_on_where_it_was(tier, tmp_path):
     assert len(now) > len(kept)
 
     (tmp_path / "marks").rename(tmp_path / "resumed")
-    subprocess.run(command(tmp_path, tier=tier), capture_output=True, check=True)
+    grade(job(tmp_path, tier))
     undisturbed = results(tmp_path / "marks")
     assert results(tmp_path / "resumed") == undisturbed
     assert {"marks.csv", "marks.jsonl", "report.html"} < set(undisturbed)
@@ -221,7 +278,7 @@ def test_the_comparison_of_results_sees_a_changed_mark(tmp_path):
     assert results(tmp_path / "one") != results(tmp_path / "two")
 
 
-def test_a_second_run_grades_nothing_twice_and_a_changed_notebook_again(tmp_path):
+def test_a_second_run_grades_nothing_twice_and_a_changed_notebook_again(tmp_path, shared):
     needs("landlock")
     answered(tmp_path, ada=RIGHT, ben="def sigmoid_chain_grad(x, depth): return x")
     grade(job(tmp_path))
@@ -234,7 +291,7 @@ def test_a_second_run_grades_nothing_twice_and_a_changed_notebook_again(tmp_path
     assert of_exercise(later)["ben"].points == 5
 
 
-def test_a_damaged_record_is_graded_again(tmp_path):
+def test_a_damaged_record_is_graded_again(tmp_path, shared):
     needs("landlock")
     answered(tmp_path, ada=RIGHT)
     grade(job(tmp_path))
@@ -272,7 +329,7 @@ def test_ctrl_c_keeps_what_was_graded(tmp_path):
     assert not psutil.wait_procs(family, timeout=300)[1]
 
 
-def test_a_full_disk(tmp_path, monkeypatch):
+def test_a_full_disk(tmp_path, monkeypatch, shared):
     needs("landlock")
     answered(tmp_path, ada=RIGHT, ben=RIGHT, cleo=RIGHT)
     write, count = files.write, 0
@@ -317,7 +374,7 @@ def test_a_disk_that_is_really_full(tmp_path):
         subprocess.run(["umount", str(out)], check=True)
 
 
-def test_folders_with_odd_names(tmp_path):
+def test_folders_with_odd_names(tmp_path, shared):
     needs("landlock")
     names = ["Zoë Müller, B.", "..\\..\\evil", "=cmd|' C calc'!A0", "-rf", "ada", "ADA", "a" * 200]
     answered(tmp_path, **dict.fromkeys(names, RIGHT))
@@ -349,7 +406,7 @@ def test_the_same_answer_is_asked_the_same_questions_and_no_secret_other_ones():
     assert drawn(SECRET, EXERCISE, [RIGHT, ""]) != first
 
 
-def test_identical_submissions_get_identical_marks_on_a_busy_machine(tmp_path):
+def test_identical_submissions_get_identical_marks_on_a_busy_machine(tmp_path, shared):
     needs("landlock")
     # About half of the processor time that is allowed, in every call.
     slow = "import time\n" + RIGHT.replace(
@@ -370,7 +427,7 @@ def test_identical_submissions_get_identical_marks_on_a_busy_machine(tmp_path):
     assert given["student_0"].points == 5
 
 
-def test_what_ran_out_of_time_is_tried_once_more_alone(tmp_path, monkeypatch):
+def test_what_ran_out_of_time_is_tried_once_more_alone(tmp_path, monkeypatch, shared):
     needs("landlock")
     answers = {f"student_{number}": RIGHT for number in range(4)}
     answered(tmp_path, **answers, late=RIGHT + "# late", never=RIGHT + "# never")
@@ -405,7 +462,7 @@ SLEEPS = "import time\ndef sigmoid_chain_grad(x, depth): time.sleep(3600)\n"
 WAITS = replace(LIMITS, wall_seconds=2)
 
 
-def test_what_only_waited_is_tried_again_side_by_side(tmp_path, monkeypatch):
+def test_what_only_waited_is_tried_again_side_by_side(tmp_path, monkeypatch, shared):
     needs("landlock")
     count = 8
     answered(tmp_path, **{f"sleeper_{number}": f"{SLEEPS}# {number}" for number in range(count)})
@@ -446,7 +503,7 @@ FULL = End("wall", cpu_seconds=0.01, memory=1 << 30)
     ],
     ids=["waits", "waits, then computes", "computes", "holds memory", "computes, then waits"],
 )
-def test_what_computed_is_alone_before_it_counts(tmp_path, monkeypatch, ends, alone):
+def test_what_computed_is_alone_before_it_counts(tmp_path, monkeypatch, ends, alone, shared):
     needs("landlock")
     answered(tmp_path, **{f"waits_{number}": f"{RIGHT}# {number}" for number in range(3)})
     answered(tmp_path, one=RIGHT + "# one")
@@ -510,7 +567,7 @@ def test_a_server_that_dies_during_an_answer_is_our_fault(tier, course):
         killer.join()
 
 
-def test_a_grader_that_fails_gives_no_mark_and_tries_again_the_next_time(tmp_path, monkeypatch):
+def test_a_grader_that_fails_gives_no_mark_and_tries_again_the_next_time(tmp_path, monkeypatch, shared):
     needs("landlock")
     answered(tmp_path, ada=RIGHT, ben=RIGHT + "# unlucky")
     real = judge.judged
@@ -541,7 +598,7 @@ def test_a_sandbox_that_does_not_start_is_told_once(tmp_path, monkeypatch):
     assert not (tmp_path / "marks" / "marks.csv").exists()
 
 
-def test_a_fault_in_our_own_code_costs_one_answer_and_no_points(tmp_path, monkeypatch):
+def test_a_fault_in_our_own_code_costs_one_answer_and_no_points(tmp_path, monkeypatch, shared):
     needs("landlock")
     answered(tmp_path, ada=RIGHT, ben=RIGHT + "# unlucky", cleo=RIGHT)
     real, read = judge.judged, running.read
@@ -811,6 +868,20 @@ def test_a_judge_that_takes_long_costs_nobody_anything(sandbox):
     assert judged(slow, answer, sandbox, within).points == 2
 
 
+def test_who_watches_goes_before_who_is_watched(sandbox):
+    """Root's supervisor sees a worker that fills the run queue; the worker is as any process."""
+    ours = os.getpriority(os.PRIO_PROCESS, 0)
+    watches = ours - supervisor._AHEAD if os.geteuid() == 0 else ours
+    asserted = (
+        "import os\n"
+        f"assert os.getpriority(os.PRIO_PROCESS, 0) == {ours}\n"
+        f"assert os.getpriority(os.PRIO_PROCESS, os.getppid()) == {watches}\n"
+    )
+    assert judged(exercises.ALL[EXERCISE], asserted + RIGHT, sandbox).points == 5
+    false = asserted.replace("==", "!=")
+    assert judged(exercises.ALL[EXERCISE], false + RIGHT, sandbox).points == 0
+
+
 def test_a_machine_that_is_too_busy_gives_no_mark(sandbox):
     answer = "def sigmoid_chain_grad(x, depth):\n    while True: pass\n"
     within = replace(LIMITS, cpu_seconds=100, longest_seconds=1)
@@ -991,7 +1062,7 @@ def test_the_doctor_says_what_works(capsys):
 # ---- What people get -------------------------------------------------------------------
 
 
-def test_an_override_counts_and_is_shown_and_gradebooks_are_filled(tmp_path):
+def test_an_override_counts_and_is_shown_and_gradebooks_are_filled(tmp_path, shared):
     needs("landlock")
     answered(
         tmp_path, ada=RIGHT, ben="def sigmoid_chain_grad(x, depth): return 0.25**depth + 0 * x"
@@ -1005,9 +1076,9 @@ def test_an_override_counts_and_is_shown_and_gradebooks_are_filled(tmp_path):
     (tmp_path / "marks" / "overrides.csv").write_text(
         "student,exercise,points,comment\nben,sigmoid_chain_grad,4,the shape was my misprint\n"
     )
-    done = subprocess.run(command(tmp_path, *fill), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "cleo" in done.stdout
+    done = CliRunner().invoke(cli.main, arguments(tmp_path, *fill))
+    assert done.exit_code == 0, done.output
+    assert "cleo" in done.output
     with (tmp_path / "marks" / "canvas.csv").open(newline="") as file:
         filled = {row["SIS Login ID"]: row["Lesson 01 (7)"] for row in csv.DictReader(file)}
     assert filled == {"": "18", "ada": "5", "ben": "4", "cleo": ""}
@@ -1024,7 +1095,7 @@ def test_an_override_counts_and_is_shown_and_gradebooks_are_filled(tmp_path):
     assert "A quarter is the largest slope" in page  # what the grader had said stays to be seen
 
 
-def test_an_override_for_nobody_is_refused_before_marks_change(tmp_path):
+def test_an_override_for_nobody_is_refused_before_marks_change(tmp_path, shared):
     needs("landlock")
     answered(tmp_path, ada=RIGHT)
     grade(job(tmp_path))
