@@ -88,13 +88,13 @@ def own_cells(notebook):
 
 
 def patiently(function, *arguments):
-    """Run something, and stop it when it computes for seconds."""
+    """Run something, and stop it when it computes for long."""
 
     def stop(*_):
         raise Stopped
 
     signal.signal(signal.SIGPROF, stop)
-    signal.setitimer(signal.ITIMER_PROF, 3)
+    signal.setitimer(signal.ITIMER_PROF, 1.5)
     try:
         return function(*arguments)
     finally:

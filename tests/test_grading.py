@@ -567,7 +567,9 @@ def test_a_server_that_dies_during_an_answer_is_our_fault(tier, course):
         killer.join()
 
 
-def test_a_grader_that_fails_gives_no_mark_and_tries_again_the_next_time(tmp_path, monkeypatch, shared):
+def test_a_grader_that_fails_gives_no_mark_and_tries_again_the_next_time(
+    tmp_path, monkeypatch, shared
+):
     needs("landlock")
     answered(tmp_path, ada=RIGHT, ben=RIGHT + "# unlucky")
     real = judge.judged

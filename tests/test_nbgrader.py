@@ -192,9 +192,15 @@ def test_an_exercise_without_a_check_gets_its_points_all_the_same():
 
 
 def test_nbgrader_makes_every_assignment_and_students_get_our_stubs(course, api, tmp_path):
+    apps, config = pytest.importorskip("nbgrader.apps"), pytest.importorskip("traitlets.config")
     shutil.copytree(course, tmp_path / "course")
+    loader = config.PyFileConfigLoader("nbgrader_config.py", str(tmp_path / "course"))
+    settings = loader.load_config()
+    settings.CourseDirectory.root = str(tmp_path / "course")
+    made = apps.NbGraderAPI(config=settings)
     for path in LESSONS:
-        nbgrader(tmp_path / "course", "generate_assignment", path.stem)
+        done = made.generate_assignment(path.stem)
+        assert done["success"], done["log"]
     with api.Gradebook(f"sqlite:///{tmp_path / 'course' / 'gradebook.db'}") as gradebook:
         worth = {one.name: one.max_score for one in gradebook.assignments}
     for path in LESSONS:
@@ -291,6 +297,20 @@ def rows(api, database):
         return found
 
 
+@pytest.fixture(scope="module")
+def empty(api, tmp_path_factory):
+    """A gradebook in which nothing is: nbgrader takes seconds to make one."""
+    database = tmp_path_factory.mktemp("empty") / "gradebook.db"
+    with api.Gradebook(f"sqlite:///{database}"):
+        pass
+    return database
+
+
+@pytest.fixture
+def database(empty, tmp_path):
+    return Path(shutil.copy(empty, tmp_path))
+
+
 def test_without_nbgrader_one_sentence_says_how_to_get_it(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "nbgrader.api", None)
     with pytest.raises(ValueError, match=r"nbgrader is not installed here; install it beside"):
@@ -321,12 +341,12 @@ def test_marks_and_reasons_reach_a_new_gradebook(api, tmp_path, monkeypatch):
         assert gradebook.find_assignment("01_theory").max_score == 9
 
 
-def test_who_handed_nothing_in_has_no_submission(api, tmp_path):
+def test_who_handed_nothing_in_has_no_submission(api, database):
     nothing = mark(points=[0, 0], status="not handed in")
     marks = [record("ada", nothing), record("bob", by_hand(4))]
-    assert to_gradebook(marks, str(tmp_path / "gradebook.db")) == 1
-    assert list(rows(api, tmp_path / "gradebook.db")) == ["bob"]
-    with api.Gradebook(f"sqlite:///{tmp_path / 'gradebook.db'}") as gradebook:
+    assert to_gradebook(marks, str(database)) == 1
+    assert list(rows(api, database)) == ["bob"]
+    with api.Gradebook(f"sqlite:///{database}") as gradebook:
         assert {one.id for one in gradebook.students} == {"ada", "bob"}
 
 
@@ -334,10 +354,10 @@ def test_who_handed_nothing_in_has_no_submission(api, tmp_path):
     ("outcome", "expected"),
     [("needs a person", (0, None, None, True)), ("grader failed", (None, None, None, True))],
 )
-def test_what_a_person_must_see_waits_for_one(api, tmp_path, outcome, expected):
+def test_what_a_person_must_see_waits_for_one(api, outcome, expected, database):
     undecided = mark(points=[0, 0], status="broke the protocol", outcome=outcome)
-    to_gradebook([record("ada", undecided)], str(tmp_path / "gradebook.db"))
-    assert rows(api, tmp_path / "gradebook.db")["ada"][0][f"{NAME}-1"] == expected
+    to_gradebook([record("ada", undecided)], str(database))
+    assert rows(api, database)["ada"][0][f"{NAME}-1"] == expected
 
 
 @pytest.mark.parametrize(
@@ -350,8 +370,7 @@ def test_what_a_person_must_see_waits_for_one(api, tmp_path, outcome, expected):
         (6, (2, None), (3, 1)),
     ],
 )
-def test_points_by_hand_are_spread_over_the_parts(api, tmp_path, points, first, second):
-    database = tmp_path / "gradebook.db"
+def test_points_by_hand_are_spread_over_the_parts(api, points, first, second, database):
     to_gradebook([record("ada", mark(points=[0, 0]))], str(database))
     to_gradebook([record("ada", by_hand(points))], str(database))
     grades, comments = rows(api, database)["ada"]
@@ -372,8 +391,7 @@ def test_marks_reach_a_gradebook_that_nbgrader_made(graded, api, tmp_path):
         assert {cell.name for cell in notebook.grade_cells} == {f"{NAME}-1", f"{NAME}-2"}
 
 
-def test_a_score_that_somebody_gave_in_nbgrader_counts_on(api, tmp_path):
-    database = tmp_path / "gradebook.db"
+def test_a_score_that_somebody_gave_in_nbgrader_counts_on(api, tmp_path, database):
     to_gradebook([record("ada", mark(points=[2, 0]))], str(database))
     with api.Gradebook(f"sqlite:///{database}") as gradebook:
         grade = gradebook.find_grade(f"{NAME}-2", "01_theory", "01_theory", "ada")
@@ -387,8 +405,7 @@ def test_a_score_that_somebody_gave_in_nbgrader_counts_on(api, tmp_path):
     assert scores(api, tmp_path) == {"ada": [2, 1.5]}
 
 
-def test_writing_twice_changes_nothing(api, tmp_path):
-    database = tmp_path / "gradebook.db"
+def test_writing_twice_changes_nothing(api, database):
     marks = [record("ada", by_hand(6)), record("bob", mark(points=[2, 0]))]
     to_gradebook(marks, str(database))
     before = rows(api, database)
@@ -398,8 +415,7 @@ def test_writing_twice_changes_nothing(api, tmp_path):
         assert connection.execute("SELECT count(*) FROM grade").fetchone() == (4,)
 
 
-def test_an_exercise_that_came_later_is_added_for_everybody(api, tmp_path):
-    database = tmp_path / "gradebook.db"
+def test_an_exercise_that_came_later_is_added_for_everybody(api, database):
     to_gradebook([record("ada"), record("bob")], str(database))
     to_gradebook([record("ada", mark(), mark("norm_per_layer", [1, 3]))], str(database))
     grades, comments = rows(api, database)["ada"]
@@ -409,8 +425,7 @@ def test_an_exercise_that_came_later_is_added_for_everybody(api, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:Object of type <SubmittedAssignment>")
-def test_a_lesson_added_to_an_assignment_with_submissions_gets_its_rows(api, tmp_path):
-    database = tmp_path / "gradebook.db"
+def test_a_lesson_added_to_an_assignment_with_submissions_gets_its_rows(api, tmp_path, database):
     with api.Gradebook(f"sqlite:///{database}") as gradebook:
         gradebook.add_assignment("01_theory")
         gradebook.add_student("ada")
@@ -428,13 +443,12 @@ def test_a_lesson_added_to_an_assignment_with_submissions_gets_its_rows(api, tmp
         mark(exercise="withdrawn", status="by hand", parts=(PartMark("by hand", 1, 1),)),
     ],
 )
-def test_marks_of_another_version_are_refused(api, tmp_path, old):
+def test_marks_of_another_version_are_refused(api, old, database):
     with pytest.raises(ValueError, match="was marked with another version of the course"):
-        to_gradebook([record("ada", old)], str(tmp_path / "gradebook.db"))
+        to_gradebook([record("ada", old)], str(database))
 
 
-def test_a_gradebook_with_other_points_is_refused(api, tmp_path):
-    database = tmp_path / "gradebook.db"
+def test_a_gradebook_with_other_points_is_refused(api, database):
     to_gradebook([record("ada")], str(database))
     with api.Gradebook(f"sqlite:///{database}") as gradebook:
         gradebook.find_grade_cell(f"{NAME}-2", "01_theory", "01_theory").max_score = 4

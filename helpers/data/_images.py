@@ -87,7 +87,9 @@ def _digits() -> tuple[np.ndarray, np.ndarray]:
     # and pandas, costs as much as importing torch, at the start of every notebook.
     spec = find_spec("sklearn")
     if spec is None or spec.origin is None:
-        raise ModuleNotFoundError("the digits are shipped in scikit-learn: pip install scikit-learn")
+        raise ModuleNotFoundError(
+            "the digits are shipped in scikit-learn: pip install scikit-learn"
+        )
     path = Path(spec.origin).parent / "datasets" / "data" / "digits.csv.gz"
     table = np.loadtxt(path, delimiter=",")  # (1797, 65)
     return table[:, :-1], table[:, -1].astype(np.int64)
