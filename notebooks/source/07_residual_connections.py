@@ -436,7 +436,7 @@ guess = None
 kinds = ("1 layer", "24 layers, BN, skips", "24 layers, BN", "24 layers")
 traces = {kind: [trace(kind, draw) for draw in range(draws)] for kind in kinds}
 fading = {kind: np.mean([correlations(t) for t in traces[kind]], axis=0) for kind in kinds}
-claims.predict("Correlation of neighbours?", guess, fading["24 layers, BN"][1])
+claims.predict("Correlation of neighbours?", guess, fading["24 layers, BN"][1], digits=1)
 
 _, axes = plots.panels(2, share=False)
 shifted = {k: traces[k][0] / traces[k][0].std() - 8 * n for n, k in enumerate(kinds[:3])}
@@ -448,8 +448,9 @@ axes[0].set_yticks([])
 axes[1].set_ylim(-0.15, 1.6)
 alt = "Left: three derivatives along a line, two smooth, one noise. Right: how correlation fades."
 plots.show(axes[0], alt)
-for kind, low, high in zip(kinds, (0.95, 0.9, -0.15, 0.75), (1, 1, 0.1, 0.95), strict=True):
-    claims.claim(f"{kind}: neighbours", fading[kind][1], between=(low, high))
+bounds, certain = ((0.95, 1), (0.9, 1), (-0.15, 0.1), (0.75, 0.95)), (3, 3, 1, 3)
+for kind, bound, count in zip(kinds, bounds, certain, strict=True):
+    claims.claim(f"{kind}: neighbours", fading[kind][1], between=bound, digits=count)
 
 # %% [markdown]
 # **Reading the figure.** Same colours left and right. One layer: the derivative wanders. 24 layers
@@ -508,7 +509,7 @@ claims.claim("plain, 44: a layer", flows["plain, 44"].norm_factor, about=1.165, 
 for name, low, high in zip(cases, (-0.6, -3.2, -0.2, -0.4), (0.6, -1.6, 0.9, 0.9), strict=True):
     claims.claim(f"{name}: decades lost", flows[name].decades_lost, between=(low, high))
 for name, low, high in zip(cases, (0.25, -0.1, 0.45, 0.3), (0.75, 0.2, 0.95, 0.95), strict=True):
-    claims.claim(f"{name}: mean cosine", np.mean(cosines[name]), between=(low, high))
+    claims.claim(f"{name}: mean cosine", np.mean(cosines[name]), between=(low, high), digits=1)
 deltas = {name: flow.relative_delta_norms for name, flow in flows.items()}
 places = {name: range(1, len(values) + 1) for name, values in cosines.items()}
 
