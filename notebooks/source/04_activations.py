@@ -406,9 +406,8 @@ def asleep(nets):
 
 def go_on(nets, rate, steps=200):
     """Train each network with Adam; return the mean test accuracy."""
-    adams = [torch.optim.Adam(net.parameters(), lr=rate) for net in nets]
-    pairs = zip(nets, adams, strict=True)
-    runs = [train.fit(net, digits, adam, steps=steps, seed=seed) for net, adam in pairs]
+    recipe = train.Recipe("adam", rate, steps)
+    runs = [train.fit(net, digits, recipe, seed=seed) for net in nets]
     return np.mean([run.test_accuracy for run in runs])
 
 

@@ -414,8 +414,8 @@ def row(name, layers):
     """Training and test accuracy at each weight variance."""
     gains = np.sqrt(variances).tolist()
     starts = [models.Setting(layers, 32, "tanh", name, gain=g, bias_var=0.05) for g in gains]
-    how = {"steps": map_steps, "seeds": seed}
-    runs = train.fit_many(starts, digits, lambda p: torch.optim.Adam(p, lr=0.01 / layers), **how)
+    recipe = train.Recipe("adam", rate=0.01 / layers, steps=map_steps)
+    runs = train.fit_many(starts, digits, recipe, seeds=seed)
     return [(run.train_accuracy, run.test_accuracy) for run in runs]
 
 
@@ -494,7 +494,8 @@ def trained(name, steps, hidden=0.01 / depth):
     """Build and train a network, the hidden layers at a rate of their own."""
     first, _, stack, last = net = models.fused(models.build(settings[name], 64, 10, seed))
     ends = {"params": [*first.parameters(), *last.parameters()]}
-    adam = torch.optim.Adam([ends, {"params": stack.parameters(), "lr": hidden}], lr=0.001)
+    groups = [ends, {"params": stack.parameters(), "lr": hidden}]
+    adam = torch.optim.Adam(groups, lr=0.001, fused=True)
     return train.fit(net, digits, adam, steps=steps, batch_size=128, seed=seed)
 
 

@@ -150,16 +150,16 @@ for norm, decades in (("none", 17.1), ("layer", 8.4), ("rms", 8.4)):
     claims.claim(f"{norm}: decades lost", -np.log10(found[norm][0]), about=decades, within=0.08)
 
 
-def trained(norm, activation="sigmoid", start="default", depth=21, rule=torch.optim.SGD, steps=250):
+def trained(norm, activation="sigmoid", start="default", depth=21, rule="sgd", steps=250):
     net = models.build(models.Setting(depth, 64, activation, start, norm), 64, 10, seed)
-    optimizer = rule(net.parameters(), lr=0.1 if rule is torch.optim.SGD else 0.001)
-    return train.fit(net, digits, optimizer, steps=steps, seed=seed)
+    recipe = train.Recipe(rule, 0.1 if rule == "sgd" else 0.001, steps)
+    return train.fit(net, digits, recipe, seed=seed)
 
 
 for norm, low, high in (("none", 0, 0.2), ("layer", 0, 0.2), ("rms", 0, 0.2), ("batch", 0.85, 1)):
     accuracy = trained(norm).test_accuracy
     claims.claim(f"{norm}, SGD: accuracy", accuracy, between=(low, high), drifts=True)
-shallow = trained("layer", depth=11, rule=torch.optim.Adam).test_accuracy
+shallow = trained("layer", depth=11, rule="adam").test_accuracy
 claims.claim("layer, 10 hidden, Adam: accuracy", shallow, above=0.75, drifts=True)
 
 # %% [markdown]
@@ -230,7 +230,7 @@ found, lines = ({name: pair[i] for name, pair in deep.items()} for i in (0, 1))
 grown = found["ReLU, batch norm"][0]
 claims.predict("Layer 1 over layer 50?", guess, grown, digits=1)
 claims.claim("ReLU, batch norm: layer 1 over 50", grown, between=(2e3, 2e4), digits=1)
-adam = {"depth": 50, "rule": torch.optim.Adam, "steps": 150}
+adam = {"depth": 50, "rule": "adam", "steps": 150}
 runs = {name: trained(*case, **adam) for name, case in cases.items()}
 for name, low, high in zip(cases, (0, 0.4, 0.65, 0.22), (0.2, 0.9, 1, 0.7), strict=True):
     accuracy = runs[name].test_accuracy

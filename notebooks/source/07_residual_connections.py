@@ -523,8 +523,8 @@ plots.show(axes[0], "Deltas and cosines by layer: plain 44 grows towards layer 1
 
 
 # %%
-def fitted(net, rate=0.2, rule=torch.optim.SGD, steps=steps) -> train.History:
-    return train.fit(net, mnist, rule(net.parameters(), lr=rate), steps=steps, seed=seed)
+def fitted(net, rate=0.2, rule="sgd", steps=steps) -> train.History:
+    return train.fit(net, mnist, train.Recipe(rule, rate, steps), seed=seed)
 
 
 tanh = picture_net(44, "none", "tanh", "orthogonal", "none")
@@ -537,7 +537,7 @@ nets = {name: picture_net(*case) for name, case in cases.items()}
 runs = {name: fitted(net) for name, net in nets.items()}
 runs["tanh, 44"] = fitted(tanh.float(), 0.02)
 for name in ("plain, 44", "skips, 44"):
-    runs[f"{name}, Adam"] = fitted(picture_net(*cases[name]), 0.01, torch.optim.Adam, 100)
+    runs[f"{name}, Adam"] = fitted(picture_net(*cases[name]), 0.01, "adam", 100)
 for name, run in runs.items():
     bounds = (0, 0.5) if name.startswith("plain, 44") else (0.75 if "tanh" in name else 0.85, 1)
     claims.claim(f"{name}: training accuracy", run.train_accuracy, between=bounds, drifts=True)
