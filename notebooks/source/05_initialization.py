@@ -494,8 +494,7 @@ def trained(name, steps, hidden=0.01 / depth):
     """Build and train a network, the hidden layers at a rate of their own."""
     first, _, stack, last = net = models.fused(models.build(settings[name], 64, 10, seed))
     ends = {"params": [*first.parameters(), *last.parameters()]}
-    groups = [ends, {"params": stack.parameters(), "lr": hidden}]
-    adam = torch.optim.Adam(groups, lr=0.001, fused=True)
+    adam = train.Recipe("adam", 0.001)([ends, {"params": stack.parameters(), "lr": hidden}])
     return train.fit(net, digits, adam, steps=steps, batch_size=128, seed=seed)
 
 
