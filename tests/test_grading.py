@@ -168,7 +168,9 @@ def test_every_exercise_of_every_lesson_is_graded_from_its_specification(tmp_pat
             own.mkdir(parents=True, exist_ok=True)
             nbformat.write(view(source), own / f"{source.stem}.ipynb")
         assert source.stem.startswith(f"{number:02}")
-    result = grade(job(tmp_path, lessons=lessons.paths()))
+    # Nothing here is about limits, and a busy machine needs more processor time for the same.
+    within = limits.Limits(cpu_seconds=60)
+    result = grade(job(tmp_path, lessons=lessons.paths(), limits=within))
     given = {"worked": {}, "stubs": {}}
     for record in result.records:
         given[record.student] |= {mark.exercise: mark for mark in record.exercises}
@@ -882,6 +884,13 @@ def test_who_watches_goes_before_who_is_watched(sandbox):
     assert judged(exercises.ALL[EXERCISE], asserted + RIGHT, sandbox).points == 5
     false = asserted.replace("==", "!=")
     assert judged(exercises.ALL[EXERCISE], false + RIGHT, sandbox).points == 0
+
+
+def test_importing_what_is_common_costs_a_student_nothing(sandbox):
+    common = {"matplotlib.pyplot", "pandas", "scipy.special", "sklearn.datasets", "torch._dynamo"}
+    loaded = f"import sys\nassert {common!r} <= set(sys.modules)\n"
+    assert judged(exercises.ALL[EXERCISE], loaded + RIGHT, sandbox).points == 5
+    assert judged(exercises.ALL[EXERCISE], loaded.replace("<=", ">") + RIGHT, sandbox).points == 0
 
 
 def test_a_machine_that_is_too_busy_gives_no_mark(sandbox):
