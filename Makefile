@@ -27,7 +27,8 @@ test: $(READY)
 
 # What tells about a change within a minute: style, types, imports, notebooks in step with
 # their sources, and the unit tests, without notebooks, classes, sweeps and processes.
-SLOW := notebooks cli classroom grading grading_class nbgrader sweep engine kernel
+SLOW := notebooks lessons release stored cli classroom grading grading_class nbgrader \
+        sweep report engine kernel
 QUICK = $(filter-out $(SLOW:%=tests/test_%.py),$(wildcard tests/test_*.py))
 
 check: lint
