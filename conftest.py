@@ -42,8 +42,7 @@ def pytest_xdist_make_scheduler(config, log):
 
     class Scheduling(LoadFileScheduling):
         def _split_scope(self, nodeid):
-            long = ("::test_lesson_runs", "::test_experiment_runs")
-            long += ("tests/test_sweep.py::",)
+            long = ("::test_lesson_runs", "::test_experiment_runs", "tests/test_sweep.py::")
             alone = any(words in nodeid for words in long)
             return nodeid if alone else super()._split_scope(nodeid)
 

@@ -1,5 +1,8 @@
 """The data: split without leaks, standardised by the training part, drawn by seed."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -14,6 +17,26 @@ def images():
     """The raw digits, one row an image, with the label as a last column."""
     pixels, labels = load_digits(return_X_y=True)
     return np.column_stack([pixels, labels]).astype(int)
+
+
+def test_the_digits_are_those_of_scikit_learn():
+    for ours, theirs in zip(data._images._digits(), load_digits(return_X_y=True), strict=True):
+        assert ours.dtype == theirs.dtype
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize(("name", "needed"), [("digits", False), ("photographs", True)])
+def test_only_the_photographs_need_scikit_learn_itself(name, needed):
+    """It takes as long to import as torch."""
+    code = f"import sys; from helpers import data; data.load({name!r}); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ("sklearn" in done.stdout.split()) == needed
+
+
+def test_without_scikit_learn_one_sentence_says_what_is_missing(monkeypatch):
+    monkeypatch.setattr(data._images, "find_spec", lambda name: None)
+    with pytest.raises(ModuleNotFoundError, match="pip install scikit-learn"):
+        data._images._digits.__wrapped__()
 
 
 def raw(split, images):

@@ -19,10 +19,10 @@ LESSONS = lessons.paths(["01"])
 LIMITS = Limits(cpu_seconds=2, wall_seconds=8)
 DATA_LOADER = "honest_data_loader_with_workers"
 # Attacks that do no harm where there are no walls, and that then succeed.
-HARMLESS = (
-    *("hostile_imports_the_reference", "hostile_walks_the_file_system"),
-    "hostile_reads_known_files",
-)
+HARMLESS = [
+    f"hostile_{name}"
+    for name in ("imports_the_reference", "walks_the_file_system", "reads_known_files")
+]
 
 
 def needs(tier):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from traitlets.config import PyFileConfigLoader
 
 from helpers import exercises, lessons
 from helpers.grading.hand_back import nbgrader_gradebook, release
@@ -192,14 +193,15 @@ def test_an_exercise_without_a_check_gets_its_points_all_the_same():
 
 
 def test_nbgrader_makes_every_assignment_and_students_get_our_stubs(course, api, tmp_path):
-    apps, config = pytest.importorskip("nbgrader.apps"), pytest.importorskip("traitlets.config")
+    from nbgrader.apps import NbGraderAPI
+
     shutil.copytree(course, tmp_path / "course")
-    loader = config.PyFileConfigLoader("nbgrader_config.py", str(tmp_path / "course"))
+    loader = PyFileConfigLoader("nbgrader_config.py", str(tmp_path / "course"))
     settings = loader.load_config()
     settings.CourseDirectory.root = str(tmp_path / "course")
-    made = apps.NbGraderAPI(config=settings)
+    maker = NbGraderAPI(config=settings)
     for path in LESSONS:
-        done = made.generate_assignment(path.stem)
+        done = maker.generate_assignment(path.stem)
         assert done["success"], done["log"]
     with api.Gradebook(f"sqlite:///{tmp_path / 'course' / 'gradebook.db'}") as gradebook:
         worth = {one.name: one.max_score for one in gradebook.assignments}

@@ -448,8 +448,8 @@ axes[0].set_yticks([])
 axes[1].set_ylim(-0.15, 1.6)
 alt = "Left: three derivatives along a line, two smooth, one noise. Right: how correlation fades."
 plots.show(axes[0], alt)
-bounds, certain = ((0.95, 1), (0.9, 1), (-0.15, 0.1), (0.75, 0.95)), (3, 3, 1, 3)
-for kind, bound, count in zip(kinds, bounds, certain, strict=True):
+bounds, significant = ((0.95, 1), (0.9, 1), (-0.15, 0.1), (0.75, 0.95)), (3, 3, 1, 3)
+for kind, bound, count in zip(kinds, bounds, significant, strict=True):
     claims.claim(f"{kind}: neighbours", fading[kind][1], between=bound, digits=count)
 
 # %% [markdown]

@@ -61,8 +61,8 @@ def main() -> None:
     """Be the server: the command's arguments are the socket for orders and the options."""
     orders = socket.socket(fileno=int(sys.argv[1]))
     options = ServerOptions.from_json(sys.argv[2])
-    # Everything that a worker may need, imported once. No lesson imports scikit-learn, scipy or
-    # pandas, but a student may, and it would count as the student's processor time.
+    # Everything that a worker may need, imported once; the first three because a student may
+    # import them, which would count as the student's processor time.
     import pandas  # noqa: F401
     import scipy.special  # noqa: F401
     import sklearn.datasets  # noqa: F401
