@@ -61,10 +61,8 @@ def main() -> None:
     """Be the server: the command's arguments are the socket for orders and the options."""
     orders = socket.socket(fileno=int(sys.argv[1]))
     options = ServerOptions.from_json(sys.argv[2])
-    # Everything that a worker may need, imported once; the first three because a student may
-    # import them, which would count as the student's processor time.
-    import pandas  # noqa: F401
-    import scipy.special  # noqa: F401
+    # Everything that a worker may need, imported once. scikit-learn, which brings scipy and pandas,
+    # because a student may import them, and that would count as the student's processor time.
     import sklearn.datasets  # noqa: F401
 
     import helpers.warm.preload  # noqa: F401
