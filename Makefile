@@ -25,7 +25,7 @@ PROCESSES := --numprocesses logical --maxprocesses 4 --no-loadscope-reorder
 test: $(READY)
 	$(BIN)/python -m pytest $(NOTEBOOKS) $(PROCESSES) $(ARGS)
 
-# What tells about a change within a minute: style, types, imports, notebooks in step with
+# What tells about a change in a minute or two: style, types, imports, notebooks in step with
 # their sources, and the unit tests, without notebooks, classes, sweeps and processes.
 SLOW := notebooks lessons release stored cli classroom grading grading_class nbgrader \
         sweep report engine kernel
