@@ -349,13 +349,17 @@ def classroom(count, seed=0):
                 outcome = "grader failed" if status == "grader failed" else "graded"
                 if status == "broke the protocol":
                     outcome = "needs a person"
-                slip = draw.choice(["slip a", "slip b", None]) if status == "wrong" else None
+                misconception = (
+                    draw.choice(["misconception a", "misconception b", None])
+                    if status == "wrong"
+                    else None
+                )
                 marks.append(
                     mark(
                         *(name, points, status, outcome),
                         number=f"{lesson[1]}.{place + 1}",
-                        misconception=slip,
-                        hint=f"Hint of {slip}." if slip else "",
+                        misconception=misconception,
+                        hint=f"Hint of {misconception}." if misconception else "",
                         reason=f"It was {status}.",
                         cpu_seconds=draw.random() * 9 if there else 0.0,
                     )
@@ -428,18 +432,21 @@ def test_misconceptions_come_with_their_counts_and_hints(tmp_path):
     records = classroom(40)
     one = report(tmp_path, records)
     for name, following in (("f1", "Title f2"), ("f2", "Lesson 02_b"), ("f3", "How the")):
-        slips = Counter(m.misconception for r in records for m in r.exercises if m.exercise == name)
-        del slips[None]
-        found = re.findall(
-            r"(\d+)\s\S (slip .) Hint of (slip .)\.", one.section(f"Title {name}", following)
+        misconceptions = Counter(
+            m.misconception for r in records for m in r.exercises if m.exercise == name
         )
-        assert {slip: int(count) for count, slip, _ in found} == slips
-        assert all(slip == hint for _, slip, hint in found)
-        assert [int(count) for count, *_ in found] == sorted(slips.values(), reverse=True)
+        del misconceptions[None]
+        found = re.findall(
+            r"(\d+)\s\S (misconception .) Hint of (misconception .)\.",
+            one.section(f"Title {name}", following),
+        )
+        assert {misconception: int(count) for count, misconception, _ in found} == misconceptions
+        assert all(misconception == hint for _, misconception, hint in found)
+        assert [int(count) for count, *_ in found] == sorted(misconceptions.values(), reverse=True)
     drawn = [3, 0, 3, 1, 4, 4, 4, 2, 1, 3]
-    few = [mark(misconception=f"slip {n}", hint=f"Hint {n}.") for n in drawn]
+    few = [mark(misconception=f"misconception {n}", hint=f"Hint {n}.") for n in drawn]
     many = [record(f"s{n}", exercises=[m]) for n, m in enumerate(few)]
-    assert re.findall(r"(\d)\s\S slip \d Hint (\d)", report(tmp_path, many).text) == [
+    assert re.findall(r"(\d)\s\S misconception \d Hint (\d)", report(tmp_path, many).text) == [
         *(("3", "3"), ("3", "4"), ("2", "1"))
     ]
 

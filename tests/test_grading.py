@@ -129,7 +129,7 @@ def sandbox(request, server):
     return server(request.param)
 
 
-class Lent(Sandbox):
+class SharedSandbox(Sandbox):
     """A running server, which stays when it is given back."""
 
     def __init__(self, running):
@@ -140,16 +140,16 @@ class Lent(Sandbox):
 
 
 @contextmanager
-def lending(server):
+def sharing(server):
     """Grade with the servers that run already: where what comes before and after is tested."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(running, "Sandbox", lambda tier, folder: Lent(server(tier)))
+        patch.setattr(running, "Sandbox", lambda tier, folder: SharedSandbox(server(tier)))
         yield
 
 
 @pytest.fixture
 def shared(server):
-    with lending(server):
+    with sharing(server):
         yield
 
 
@@ -192,7 +192,7 @@ def test_a_fresh_sandbox_an_exercise_gives_the_marks_of_the_fast_mode(tier, tmp_
     classroom.write_class(tmp_path / "submissions", cases)
     seen = []
     for fresh in (False, True):
-        with nullcontext() if fresh else lending(server):
+        with nullcontext() if fresh else sharing(server):
             result = grade(job(tmp_path, tier, fresh=fresh, out=tmp_path / f"marks_{fresh}"))
         assert wrong(cases, of_exercise(result)) == []
         assert {record.mode for record in result.records} == {"fresh" if fresh else "fast"}

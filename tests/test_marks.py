@@ -234,14 +234,14 @@ def test_a_name_that_could_mean_two_students_is_refused(tmp_path):
 
 
 def test_an_override_replaces_the_parts_and_nothing_else():
-    slip = mark(misconception="forgot one", cpu_seconds=3.0, outcome="needs a person")
-    given = [record(exercises=[slip, mark("thirds")]), record("bob")]
+    misconception = mark(misconception="forgot one", cpu_seconds=3.0, outcome="needs a person")
+    given = [record(exercises=[misconception, mark("thirds")]), record("bob")]
     by_hand = {("ada", "halves"): Override("ada", "halves", 4.5, "The idea is right.")}
     ada, bob = marks.applied(given, by_hand)
     assert bob == given[1]
     assert ada.exercises[1] == given[0].exercises[1]
     assert ada.exercises[0] == replace(
-        slip,
+        misconception,
         parts=(PartMark("by hand", 4.5, 5),),
         status="by hand",
         outcome="graded",
@@ -249,7 +249,7 @@ def test_an_override_replaces_the_parts_and_nothing_else():
         misconception=None,
     )
     assert marks.applied([ada, bob], by_hand) == [ada, bob]
-    assert given[0].exercises[0] == slip
+    assert given[0].exercises[0] == misconception
 
 
 def test_an_override_for_somebody_who_handed_nothing_in(tmp_path):

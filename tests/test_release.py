@@ -284,17 +284,22 @@ def cases():
             case = {"setup": setup.source, "check": check.source, "name": name, "answers": []}
             yield "not attempted yet", {**case, "exercise": stub.source}
             yield ": correct (", {**case, "exercise": answer.source}
-            for hint, answers in slips(exercises.ALL[name]):
+            for hint, answers in misconceptions(exercises.ALL[name]):
                 yield hint, {**case, "exercise": stub.source, "answers": answers}
 
 
-def slips(exercise):
+def misconceptions(exercise):
     """What each misconception answers to the questions of seed 0, and the hint for it."""
     asked = exercise.questions(np.random.default_rng(0))
-    for slip in exercise.misconceptions:
-        values = [question.wrong_answers.get(slip.name, question.expected) for question in asked]
+    for misconception in exercise.misconceptions:
+        values = [
+            question.wrong_answers.get(misconception.name, question.expected) for question in asked
+        ]
         if all(question.model_probe is None for question in asked):
-            yield slip.hint, [base64.b64encode(plain.encoded(one)).decode() for one in values]
+            yield (
+                misconception.hint,
+                [base64.b64encode(plain.encoded(one)).decode() for one in values],
+            )
 
 
 def checked(course, given):
