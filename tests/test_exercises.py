@@ -576,6 +576,7 @@ def test_a_specification_is_plain_and_whole(exercise):
     assert len(signature(exercise.reference).parameters) == len(names)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("exercise", "misconception"), MISCONCEPTIONS, ids=name_of)
 def test_every_misconception_differs_from_the_reference_and_the_others(exercise, misconception):
     for seed in SEEDS:
@@ -922,6 +923,7 @@ def told(exercise, verdict):
     return words
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("exercise", "misconception"), MISCONCEPTIONS, ids=name_of)
 def test_a_hidden_misconception_earns_its_hint_and_no_number(exercise, misconception):
     for seed in SEEDS:
@@ -934,6 +936,7 @@ def test_a_hidden_misconception_earns_its_hint_and_no_number(exercise, misconcep
         assert (verdict.parts, verdict.status) == (open_verdict.parts, open_verdict.status)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exercise", ALL, ids=name_of)
 def test_no_wrong_answer_learns_a_hidden_number(exercise):
     def repeated(*arguments):

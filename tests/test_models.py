@@ -237,6 +237,7 @@ COMBINATIONS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("norm", "residual"), FORMS)
 def test_all_combinations_run_forward_and_backward(norm, residual):
     inputs = normal(4, 5)
@@ -429,6 +430,7 @@ def test_build_refuses_nonsense_in_one_sentence(arguments, error, sentence):
     assert str(caught.value) == sentence
 
 
+@pytest.mark.slow
 def test_ten_thousand_layers_build_and_run_both_ways():
     setting = Setting(10_000, 3, "linear", "orthogonal", residual="rezero")
     model = models.build(setting, 3, 2)
@@ -1001,6 +1003,7 @@ RECURRENT = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fields", RECURRENT)
 def test_the_predicted_fading_is_that_of_wide_cells(fields):
     # Through the inputs, not through the states: another way than probe's.

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import pytest
 import torch
 
 from helpers import data
@@ -22,6 +23,7 @@ print(json.dumps([draw.tolist() for draw in draws]))
 """
 
 
+@pytest.mark.slow
 def test_every_draw_and_data_set_is_off_by_a_millionth():
     done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True)
     *moved, zeros = (torch.tensor(draw) for draw in json.loads(done.stdout))

@@ -769,6 +769,7 @@ def test_recording_while_watching():
     assert log.activation_std[0] == pytest.approx(expected.activation_std[:2], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_ten_thousand_layers_are_measured_and_let_go():
     """On a small stack, and with somebody else who holds the graph longest."""
     model = models.build(Setting(10_000, 3, "linear", "orthogonal"), 3, 3)

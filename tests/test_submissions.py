@@ -771,6 +771,7 @@ for path in sorted(folder.iterdir()):
 """
 
 
+@pytest.mark.slow
 def test_no_source_stops_the_reader(tmp_path):
     for name, source in NASTY.items():
         content = {"cells": [code(ANSWER), code(source), code(f"{source}\nz = 1")]}

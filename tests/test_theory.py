@@ -588,6 +588,7 @@ def network(activation, weight_var, bias_var, *, depth, width, seed, c0=0.0, q0=
     return stack.square().mean(dim=(1, 2)).numpy(), c.numpy(), norms.numpy()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("activation", "weight_var", "bias_var", "tolerance"),
     [
@@ -618,6 +619,7 @@ def test_random_networks_have_the_predicted_variance_and_chi(
         assert chi != close(point.norm_factor, rel=tolerance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("weight_var", "bias_var", "c0"), [(6, 0.5, 0.9), (6, 0.5, 0.0), (1, 0.05, 0.2)]
 )
@@ -630,6 +632,7 @@ def test_random_networks_reach_the_predicted_correlation(weight_var, bias_var, c
     assert np.mean([c[-18:] for c in runs]) == close(expected, abs=0.03)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("activation", "weight_var", "bias_var", "c0"),
     [("relu", 2, 0, 0.0), ("tanh", 2.5, 0.05, 0.9), ("tanh", 2.5, 0.05, 0.1)],

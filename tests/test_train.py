@@ -244,6 +244,7 @@ def assert_equal(histories, expected, rel=1e-9):
         assert history.steps == other.steps
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", [3, [3, 1, 4, 1, 5]])
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_many_networks_train_as_one_by_one(doubles, name, seeds):
@@ -254,6 +255,7 @@ def test_many_networks_train_as_one_by_one(doubles, name, seeds):
     assert histories[0].losses[-1] < histories[0].losses[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "shape",
     [
