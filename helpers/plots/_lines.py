@@ -9,6 +9,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 from numpy.typing import ArrayLike
 
 from helpers import text
+from helpers.plots._alt_text import THEORY
 from helpers.plots._style import looks, new_axes, plain_ticks, slant
 
 if TYPE_CHECKING:  # train imports torch, and a picture needs none
@@ -93,7 +94,7 @@ def layer_profile(
 
 
 def _draw_theory(ax: Axes, xs: np.ndarray, ys: np.ndarray, colour: str) -> None:
-    ax.plot(xs, ys, linestyle="--", color=colour, zorder=3)
+    ax.plot(xs, ys, linestyle="--", color=colour, zorder=3, gid=THEORY)
 
 
 def _name_theory(ax: Axes) -> None:
