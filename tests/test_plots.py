@@ -13,9 +13,11 @@ import pytest
 from IPython.display import display
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.container import BarContainer
+from matplotlib.transforms import Bbox
 from PIL import Image
 
-from helpers import plots
+from helpers import plots, theory
+from helpers.plots._looks import ACTIVATION_LOOKS, activation_in
 from helpers.probe import Ledger, LedgerRow
 from helpers.train import History
 
@@ -43,6 +45,7 @@ def shaded(ax):
     return [patch.get_extents().transformed(ax.transData.inverted()) for patch in ax.patches]
 
 
+FLOWS = "the gradient flows"
 FIRST, SECOND = [1e-6, 3e-4, 0.02, 1.0], [0.5, 0.6, 0.7]
 
 
@@ -118,7 +121,8 @@ def test_what_is_not_finite_is_left_out():
 )
 def test_the_zone_of_float32_shows_only_where_the_data_reach_it(values, notes):
     ax = plots.layer_profile({"a": values})
-    assert [text.get_text() for text in ax.texts] == notes
+    words = [text.get_text() for text in ax.texts]
+    assert [text for text in words if text not in ("", FLOWS)] == notes
     assert len(shaded(ax)) == len(notes)
     bottom, top = ax.get_ylim()
     for band in shaded(ax):
@@ -126,7 +130,7 @@ def test_the_zone_of_float32_shows_only_where_the_data_reach_it(values, notes):
     ax.figure.canvas.draw()
     for text in ax.texts:
         assert ax.get_window_extent().contains(*text.get_window_extent().get_points()[1])
-    assert not plots.layer_profile({"a": values}, float32_zone=False).texts
+    assert not shaded(plots.layer_profile({"a": values}, float32_zone=False))
 
 
 def test_the_zone_begins_where_float32_gives_up():
@@ -168,6 +172,43 @@ def test_a_profile_refuses_nonsense_and_leaves_no_empty_figure(arguments, senten
         plots.layer_profile(*arguments)
     assert str(caught.value) == sentence
     assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize(
+    "values", [FIRST, [1e-25, 1e-9, 1.0], [1.0, 1.0, 1.0], [9e4, 30.0, 1.0], np.ones(100)]
+)
+@pytest.mark.parametrize("width", [7.6, 3.8])
+def test_an_arrow_says_which_way_the_gradient_flows_and_hides_nothing(values, width):
+    ax = plots.layer_profile({"a": values})
+    ax.figure.set_size_inches(width, 4)
+    ax.figure.canvas.draw()
+    words, arrow = (text for text in ax.texts if "float32" not in text.get_text())
+    assert words.get_text() == FLOWS
+    assert arrow.arrowprops["arrowstyle"] == "->"
+    assert arrow.xy[0] < arrow.xyann[0] < 0  # from the words to the left
+    assert arrow.xycoords is arrow.anncoords is words
+    box = Bbox.union([words.get_window_extent(), arrow.arrow_patch.get_window_extent()])
+    assert ax.get_window_extent().contains(*box.min)
+    assert ax.get_window_extent().contains(*box.max)
+    points = ax.transData.transform(lines(ax)["a"].get_xydata())
+    assert not any(box.padded(4).contains(*point) for point in points)
+    assert not box.overlaps(ax.get_legend().get_window_extent())
+
+
+def test_the_arrow_stays_clear_of_what_stands_in_another_panel():
+    _, (left, right) = plots.panels(2)
+    plots.layer_profile({"a": [1.0, 2.0]}, ax=left)
+    plots.layer_profile({"a": [1e-25, 1.0]}, ax=right)
+    left.figure.canvas.draw()
+    for ax in (left, right):
+        words = next(text for text in ax.texts if text.get_text() == FLOWS)
+        bottom = words.get_window_extent().y0
+        assert (ax.transData.transform(lines(ax)["a"].get_xydata())[:, 1] < bottom).all()
+
+
+def test_there_is_no_layer_0_on_the_axis():
+    ticks = tick_names(plots.layer_profile({"a": np.ones(50)}).xaxis)
+    assert ticks == ["10", "20", "30", "40", "50"]
 
 
 # -- Training ----------------------------------------------------------------------------
@@ -930,6 +971,85 @@ def test_colours_stand_out_from_the_page_and_from_each_other_for_all_eyes():
     assert np.linalg.norm(without_red_and_green(red) - without_red_and_green(green)) < 0.02
 
 
+def test_every_activation_has_a_colour_and_marker_of_its_own():
+    assert set(ACTIVATION_LOOKS) == set(theory.ACTIVATIONS)
+    assert len(set(ACTIVATION_LOOKS.values())) == len(ACTIVATION_LOOKS)
+    colours = list(dict.fromkeys(colour for colour, _ in ACTIVATION_LOOKS.values()))
+    assert len(colours) == 11
+    for colour in colours:
+        assert 1.05 / (luminance(colour) + 0.05) > 2
+    for one, other in combinations(colours, 2):
+        assert np.linalg.norm(np.subtract(to_rgb(one), to_rgb(other))) > 0.25
+        difference = without_red_and_green(one) - without_red_and_green(other)
+        assert np.linalg.norm(difference) > 0.05
+
+
+@pytest.mark.parametrize(
+    ("label", "activation"),
+    [
+        *((name, name) for name in ACTIVATION_LOOKS),
+        ("ReLU", "relu"),
+        ("LeakyReLU", "leaky_relu"),
+        ("leaky ReLU, He weights", "leaky_relu"),
+        ("x + relu(Wx)", "relu"),
+        ("30 layers, sigmoid", "sigmoid"),
+        ("Gaussian, linear", "linear"),
+        ("centered sigmoid", "centered_sigmoid"),
+        ("orthogonal, 1.02", ""),
+        ("prelude", ""),
+        ("elusive", ""),
+        ("", ""),
+    ],
+)
+def test_an_activation_is_found_in_a_label(label, activation):
+    assert activation_in(label) == activation
+
+
+@pytest.mark.parametrize("label", ["tanh", "tanh, Xavier"])
+@pytest.mark.parametrize("others", [{}, {"relu": [1, 2]}, {"one": [1, 2], "two": [3, 4]}])
+def test_an_activation_has_one_look_in_every_figure(others, label):
+    colour, marker = ACTIVATION_LOOKS["tanh"]
+    given = {**others, label: [2.0, 3.0]}
+    for ax in (plots.layer_profile(given), plots.curves(given, x=[1, 2], **AXES)):
+        line = points(ax)[label]
+        assert (line.get_color(), line.get_marker()) == (colour, marker)
+    runs = {name: history(*losses) for name, losses in given.items()}
+    assert lines(plots.training_curves(runs))[label].get_color() == colour
+    for ax in (
+        plots.distribution(given, xlabel="x"),
+        plots.bars({name: {"a": 1.0} for name in given}, ylabel="y"),
+    ):
+        assert to_hex(ax.containers[len(others)].patches[0].get_facecolor()) == colour.lower()
+
+
+def test_what_is_no_activation_never_has_the_colour_of_one_beside_it():
+    lines = {name: [1.0, 2.0] for name in ("first", "sigmoid", "second", "third", "tanh", "fourth")}
+    drawn = points(plots.layer_profile(lines))
+    colours = [line.get_color() for line in drawn.values()]
+    assert len(set(colours)) == 6
+
+
+def test_a_label_has_one_look_in_all_panels_of_a_figure():
+    _, (left, right) = plots.panels(2)
+    plots.layer_profile({"he": FIRST, "xavier": FIRST, "default": FIRST}, ax=left)
+    plots.layer_profile({"default": FIRST, "lsuv": FIRST, "xavier": FIRST}, ax=right)
+    first, second = points(left), points(right)
+    for label in ("default", "xavier"):
+        assert first[label].get_color() == second[label].get_color()
+        assert first[label].get_marker() == second[label].get_marker()
+    assert second["lsuv"].get_color() not in {line.get_color() for line in first.values()}
+
+
+def test_series_with_one_activation_differ_in_shape():
+    labels = ["tanh, default", "tanh, Xavier", "tanh, He", "tanh, LeCun"]
+    drawn = points(plots.layer_profile({name: [1.0, 2.0] for name in labels}))
+    assert {line.get_color() for line in drawn.values()} == {ACTIVATION_LOOKS["tanh"][0]}
+    shapes = {(line.get_marker(), line.get_markerfacecolor()) for line in drawn.values()}
+    assert len(shapes) == 4
+    drawn = lines(plots.training_curves({name: history(2.0, 1.0) for name in labels}))
+    assert len({line._unscaled_dash_pattern for line in drawn.values()}) == 4
+
+
 def test_many_series_still_differ_in_colour_or_marker():
     ax = plots.layer_profile({str(i): [1.0, 2.0] for i in range(7)})
     looks = {(line.get_color(), line.get_marker()) for line in ax.get_lines()}
@@ -998,6 +1118,87 @@ def test_few_colours_are_as_good_as_all(bundles):
     difference = np.abs(few - full).max(axis=-1)  # of 255
     assert difference.max() < 40
     assert np.quantile(difference, 0.99) < 16
+
+
+# -- Names that hide nothing -------------------------------------------------------------
+
+
+def settled(ax, monkeypatch):
+    """The figure as it is when it is shown, with its axes where they then are."""
+    monkeypatch.setattr(IPython.display, "display", lambda *args, **more: None)
+    monkeypatch.setattr(plt, "close", lambda figure: None)
+    plots.show(ax)
+    return ax.figure
+
+
+def test_a_legend_that_hides_nothing_stays(monkeypatch):
+    ax = plots.layer_profile({"a": [1e-9, 1e-4, 1.0]})
+    figure = settled(ax, monkeypatch)
+    assert words(ax) == ["a"]
+    assert not figure.legends
+
+
+def test_names_go_to_the_ends_of_lines_where_a_legend_would_lie_on_data(monkeypatch):
+    x = np.linspace(0, 1, 200)
+    many = {f"{n} waves of sea": n + 0.45 * np.sin(40 * x) for n in range(6)}
+    ax = plots.curves(many, {"0 waves of sea": (x, 0 * x)}, x=x, xlabel="x", ylabel="y")
+    figure = settled(ax, monkeypatch)
+    assert [text.get_text() for text in ax.texts] == list(many)
+    area = ax.get_window_extent()
+    for text in ax.texts:
+        line = lines(ax)[text.get_text()]
+        assert text.get_color() == line.get_color()
+        box = text.get_window_extent()
+        end = ax.transData.transform(line.get_xydata()[-1])
+        assert box.x0 > end[0]
+        assert abs((box.y0 + box.y1) / 2 - end[1]) < 5
+        assert box.x1 <= figure.bbox.x1
+    assert area.x1 < figure.bbox.x1 - 50  # room was made
+    assert words(ax) == ["theory"]
+
+
+def test_names_without_room_go_below_the_figure(monkeypatch):
+    rng = np.random.default_rng(0)
+    x = np.arange(100)
+    many = {f"noise of number {n}": rng.random(100) for n in range(6)}
+    ax = plots.curves(many, x=x, xlabel="x", ylabel="y")
+    figure = settled(ax, monkeypatch)
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == list(many)
+    assert legend.get_window_extent().y1 <= ax.get_window_extent().y0
+    assert legend.get_window_extent().x1 <= figure.bbox.x1
+    assert ax.get_legend() is None
+    assert not ax.texts
+
+
+def test_panels_share_the_names_below(monkeypatch):
+    rng = np.random.default_rng(0)
+    look = {"x": np.arange(100), "xlabel": "x", "ylabel": "y"}
+
+    def both(first, second):
+        _, axes = plots.panels(2)
+        for ax, names in zip(axes, (first, second), strict=True):
+            plots.curves({name: rng.random(100) for name in names}, ax=ax, **look)
+        return settled(axes[0], monkeypatch)
+
+    (legend,) = both(["a", "b"], ["a", "b", "c"]).legends
+    assert [text.get_text() for text in legend.get_texts()] == ["a", "b", "c"]
+
+
+def test_a_line_under_another_is_said_to_be_there(monkeypatch):
+    x = np.arange(1.0, 11.0)
+    ax = plots.curves({"a": x, "b": x + 1e-3, "c": x + 1}, x=x, xlabel="x", ylabel="y")
+    settled(ax, monkeypatch)
+    assert words(ax) == ["a (under b)", "b", "c"]
+
+
+def test_an_axis_that_panels_share_is_named_once(monkeypatch):
+    for share, names in ((True, ["y", ""]), (False, ["y", "y"])):
+        _, axes = plots.panels(2, share=share)
+        for ax in axes:
+            plots.curves({"a": [1, 2]}, x=[1, 2], xlabel="x", ylabel="y", ax=ax)
+        settled(axes[0], monkeypatch)
+        assert [ax.get_ylabel() for ax in axes] == names
 
 
 # -- Words for who cannot see ------------------------------------------------------------

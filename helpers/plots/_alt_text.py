@@ -20,7 +20,7 @@ from helpers import text
 
 _LONGEST = 500  # characters: what a screen reader says in half a minute
 _SEEN = 0.05  # a difference that is seen, as a share of the axis
-THEORY = "theory"  # the group (gid) of lines that are predicted, not measured
+THEORY = "theory of "  # with a label, the group (gid) of the line that was predicted for it
 
 
 class _Detail(Enum):
@@ -94,10 +94,10 @@ def _axis(ax: Axes, name: str) -> str:
 
 def _lines(ax: Axes, detail: _Detail) -> Iterator[str]:
     """Describe the lines that have a name, each with its theory."""
-    theory = {str(line.get_color()): line for line in ax.get_lines() if line.get_gid() == THEORY}
+    theory = {line.get_gid(): line for line in ax.get_lines() if line.get_gid()}
     for line in ax.get_lines():
         label = str(line.get_label())
-        if label.startswith("_") or line.get_gid() == THEORY or not _data(line)[0].size:
+        if label.startswith("_") or line.get_gid() or not _data(line)[0].size:
             continue
         x_is_data, y_is_data = line.get_transform().contains_branch_seperately(ax.transData)
         xs, ys = _data(line)
@@ -108,7 +108,7 @@ def _lines(ax: Axes, detail: _Detail) -> Iterator[str]:
             yield f"{label} at {' to '.join(ends)}"
         else:
             yield _course(ax, label, xs, ys, detail) + _agreement(
-                ax, xs, ys, theory.get(str(line.get_color()))
+                ax, xs, ys, theory.get(f"{THEORY}{label}")
             )
 
 

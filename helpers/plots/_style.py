@@ -1,8 +1,7 @@
 """The look that all figures share, and how a finished one is shown."""
 
 import io
-from collections.abc import Iterator, Sequence
-from itertools import cycle
+from collections.abc import Sequence
 from typing import Any, cast
 
 import matplotlib.pyplot as plt
@@ -16,6 +15,9 @@ from PIL import Image
 
 from helpers import text
 from helpers.plots._alt_text import description, headline
+from helpers.plots._legends import settle_names
+
+_CSS_PIXELS = 80  # an inch on the page; the picture has twice as many dots, for sharp screens
 
 _CSS_PIXELS = 80  # an inch on the page; the picture has twice as many dots, for sharp screens
 
@@ -42,6 +44,7 @@ def show(axes: Axes, meaning: str = "") -> None:
 
     figure = cast("Figure", axes.get_figure(root=True))
     width, height = (round(_CSS_PIXELS * inches) for inches in figure.get_size_inches())
+    settle_names(figure)
     words = " ".join(filter(None, [meaning, description(figure)]))
     picture = _png(figure)
     plt.close(figure)
@@ -80,12 +83,6 @@ def panels(count: int, share: bool = True) -> tuple[Figure, Sequence[Axes]]:
 def new_axes(ax: Axes | None) -> Axes:
     """Return the axes that somebody gave, or those of a new figure."""
     return plt.figure().gca() if ax is None else ax
-
-
-def looks() -> Iterator[tuple[str, str]]:
-    """Yield a colour and a marker for each series, one after the other, without an end."""
-    colours = plt.rcParams["axes.prop_cycle"].by_key()["color"]
-    return zip(cycle(colours), cycle("osD^vPX"), strict=False)
 
 
 def slant(degrees: float) -> dict[str, Any]:

@@ -67,8 +67,9 @@ claims.predict("Slope above 1?", guess, len(steep))
 for name, value in (("sigmoid", 0.25), ("tanh", 1), ("gelu", 0.5), ("silu", 0.5), ("selu", 1.758)):
     claims.claim(f"{name}, slope at 0", slopes[name][40], about=value, within=0.001)
 _, axes = plots.panels(2)
-for ax, family in zip(axes, (smooth, hinged), strict=True):
-    plots.curves({n: slopes[n] for n in family}, x=z, xlabel="z", ylabel="slope", ax=ax)
+for ax, family, kin in zip(axes, (smooth, hinged), ("sigmoid", "ReLU"), strict=True):
+    words = {"xlabel": "z", "ylabel": "slope", "title": f"The {kin} family"}
+    plots.curves({n: slopes[n] for n in family}, x=z, ax=ax, **words)
 plots.show(axes[0])
 
 # %% [markdown]
@@ -112,12 +113,13 @@ claims.predict("How many beat tanh?", guess, len(better))
 
 # %%
 _, axes = plots.panels(2)
-for ax, family in zip(axes, (smooth, hinged), strict=True):
+for ax, family, kin in zip(axes, (smooth, hinged), ("sigmoid", "ReLU"), strict=True):
     settings = {name: models.Setting(depth, width, name) for name in family}
     lines = {name: models.predicted_profile(settings[name], inputs) for name in family}
     logs = {n: np.log([flow.relative_delta_norms for flow in default[n]]) for n in family}
     means = {name: np.exp(log.mean(axis=0)) for name, log in logs.items()}
-    plots.layer_profile(means, lines, ylabel="delta norm, relative", float32_zone=False, ax=ax)
+    words = {"ylabel": "delta norm, relative", "title": f"The {kin} family, as PyTorch draws it"}
+    plots.layer_profile(means, lines, float32_zone=False, ax=ax, **words)
 plots.show(axes[0])
 for name, found in default.items():
     rate = theory.fixed_point(name, 1 / 3, 1 / (3 * width)).norm_factor
@@ -156,8 +158,9 @@ for label, (name, start) in starts.items():
     sgd = torch.optim.SGD(net.parameters(), lr=0.1)
     runs[label] = train.fit(net, digits, sgd, steps=500, seed=seed)
 _, axes = plots.panels(2, share=False)
-plots.layer_profile(deltas, lines, ylabel="delta norm, relative", float32_zone=False, ax=axes[0])
-plots.training_curves(runs, chance=2.303, ax=axes[1]).get_legend().remove()
+words = {"ylabel": "delta norm, relative", "title": "Before training"}
+plots.layer_profile(deltas, lines, float32_zone=False, ax=axes[0], **words)
+plots.training_curves(runs, chance=2.303, title="In training", ax=axes[1]).get_legend().remove()
 plots.show(axes[0])
 
 # %%
@@ -437,9 +440,9 @@ claims.claim("ReLU higher up: share that wakes", woken["relu"][1:].max(), above=
 # %%
 _, axes = plots.panels(2, share=False)
 words = {"xscale": "log", "xlabel": "learning rate of Adam", "ylabel": "share of units asleep"}
-plots.curves(sleepers, x=rates, ax=axes[0], **words).set_xticks(rates, rates)
+plots.curves(sleepers, x=rates, title="Asleep", ax=axes[0], **words).set_xticks(rates, rates)
 words = {"xlabel": "layer (1 = nearest the input)", "ylabel": "share woken again"}
-plots.curves(woken, x=(1, 2, 3), ax=axes[1], **words).get_legend().remove()
+plots.curves(woken, x=(1, 2, 3), title="Awake again", ax=axes[1], **words).get_legend().remove()
 plots.show(axes[0])
 bounds = {"relu": ((0.5, 0.8), (0, 0.6)), "leaky_relu": ((0.15, 0.5), (0.5, 0.85))}
 bounds |= {"elu": ((0.2, 0.6), (0, 0.6)), "silu": ((0.2, 0.8), (0, 0.6))}

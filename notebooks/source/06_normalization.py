@@ -436,8 +436,10 @@ claims.claim("ReLU, default: after", placed(nn.ReLU, "relu"), about=1.211, withi
 
 # %%
 _, axes = plots.panels(2)
-plots.curves({"ReLU": by_size}, {"ReLU": formula}, x=sizes, xlabel="batch", ax=axes[0], **looks)
-plots.curves(by_gain, lines, x=gains, xlabel="gain of tanh layers", ax=axes[1], **looks)
+words = {"xlabel": "batch size", "title": "ReLU, by batch size"}
+plots.curves({"ReLU": by_size}, {"ReLU": formula}, x=sizes, ax=axes[0], **looks, **words)
+words = {"xlabel": "gain", "title": "tanh, norm before or after it"}
+plots.curves(by_gain, lines, x=gains, ax=axes[1], **looks, **words)
 plots.show(axes[0])
 
 # %% [markdown]
