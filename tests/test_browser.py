@@ -35,11 +35,27 @@ from helpers import plots
 plots.use_style()
 ax = plots.layer_profile({"sigmoid": [1e-6, 1e-3, 1.0]}, title="It falls")
 plots.show(ax)"""
+KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 IMAGE = ".jp-RenderedImage img"
 DESCRIBED = "It falls: gradient norm (delta) (log) against layer"
 
 
-NOTEBOOKS = {"figure": [FIGURE]}  # the code cells of each
+SLIDERS = """\
+from helpers import plots
+
+plots.use_style()
+
+
+def draw(depth, activation, flat_start):
+    factor = 0.5 if activation == "sigmoid" else 0.9
+    norms = {activation: [factor**layer for layer in range(depth, 0, -1)]}
+    ax = plots.layer_profile(norms, float32_zone=False, title=f"{depth} layers")
+    ax.set(xlim=(0, 51), ylim=(1e-16, 10))
+    return ax
+
+
+plots.sliders(draw, depth=(2, 50, 1, 30), activation=["sigmoid", "tanh"], flat_start=True)"""
+NOTEBOOKS = {"figure": [FIGURE], "sliders": [SLIDERS]}  # the code cells of each
 
 
 @contextmanager
@@ -88,7 +104,7 @@ def browser(tmp_path_factory):
     ]
     for name, run in zip(NOTEBOOKS, lessons.execute(views), strict=True):
         assert run.failure == ""
-        run.notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+        run.notebook.metadata["kernelspec"] = KERNEL
         nbformat.write(run.notebook, folder / f"{name}.ipynb")
     with server(folder) as address, playwright.sync_playwright() as engine:
         chromium = engine.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
@@ -109,6 +125,7 @@ def opened(browser, name):
 
 
 def run_all(page):
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
     page.click("text=Run >> nth=0")
     page.click("text=Run All Cells >> nth=0")
 
@@ -130,3 +147,23 @@ def test_the_page_that_jupyterlab_exports_describes_its_figures(browser):
     with opened(browser, "figure") as page:
         page.goto("/nbconvert/html/figure.ipynb", referer=page.url)
         assert page.get_by_role("img", name=DESCRIBED).count() == 1
+
+
+def test_sliders_have_names_and_lead_back_to_the_start(browser):
+    def picture(depth):
+        return page.get_by_role("img", name=f"{depth} layers: ")
+
+    with opened(browser, "sliders") as page:
+        run_all(page)
+        slider = page.get_by_role("slider", name="depth", exact=True)
+        picture(30).wait_for()
+        assert page.get_by_label("depth, number").text_content() == "30"
+        assert page.get_by_label("flat start").is_checked()
+        slider.press("ArrowRight")
+        picture(31).wait_for()
+        page.get_by_label("activation").select_option("tanh")
+        page.get_by_role("img", name="tanh from").wait_for()
+        page.get_by_role("button", name="Reset").click()
+        picture(30).wait_for()
+        assert slider.get_attribute("aria-valuenow") == "30.0"
+        assert page.get_by_label("activation").input_value() == "sigmoid"

@@ -842,7 +842,7 @@ def test_in_a_live_notebook_every_move_draws_anew(monkeypatch, shown):
     seen = []
     plots.sliders(lambda **values: seen.append(values), **CHOICES)
     (box,) = shown
-    depth, gain, name, flat, _ = box.children
+    depth, gain, name, flat, _, _ = box.children
     start = {"depth": 30, "gain": 0.5, "name": "tanh", "flat_start": True}
     assert seen == ["cleared", start]
     assert (depth.min, depth.max, depth.step, depth.value) == (2, 50, 1, 30)
@@ -869,7 +869,7 @@ def test_a_menu_hands_on_its_numbers_as_they_are(monkeypatch, shown):
     monkeypatch.setattr(CLEAR, lambda wait: None)
     seen = []
     plots.sliders(lambda gain: seen.append(gain), gain=[0.5, 1.25])
-    gain, _ = shown[0].children
+    gain, _, _ = shown[0].children
     gain.value = 1.25
     assert seen == [0.5, 1.25]
 
@@ -879,7 +879,7 @@ def test_a_slow_picture_waits_until_the_slider_is_let_go(monkeypatch, shown):
     clock = iter([0.0, 0.9, 1.0, 1.9, 2.0, 2.1])
     monkeypatch.setattr("helpers.plots._explorers.time.perf_counter", lambda: next(clock))
     plots.sliders(lambda depth, name: None, depth=(1, 9, 1), name=["a", "b"])
-    depth, name, _ = shown[0].children
+    depth, name, _, _ = shown[0].children
     assert depth.continuous_update
     depth.value = 2
     assert not depth.continuous_update
@@ -901,7 +901,7 @@ def test_a_mistake_in_a_live_picture_is_one_sentence_and_the_knobs_go_on(
         sys.stdout.write(f"drawn {depth}\n")
 
     plots.sliders(draw, depth=(1, 5, 1))
-    depth, _ = shown[0].children
+    depth, _, _ = shown[0].children
     depth.value = 3
     depth.value = 4
     assert capsys.readouterr().out == "drawn 1\nValueError: depth must not be 3\ndrawn 4\n"
@@ -930,6 +930,98 @@ def test_a_choice_of_another_form_is_refused(monkeypatch, live, choice):
         plots.sliders(lambda depth: None, depth=choice)
     with pytest.raises(ValueError, match="needs at least one choice"):
         plots.sliders(lambda: None)
+
+
+def falling(depth):
+    """A picture whose curve and title depend on a knob."""
+    return plots.layer_profile({"a": [0.5**n for n in range(depth, 0, -1)]}, title=str(depth))
+
+
+def test_a_still_picture_is_shown_if_its_axes_are_returned(monkeypatch, bundles):
+    monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
+    plots.sliders(falling, depth=(2, 30, 1, 10))
+    ((data, _),) = bundles
+    assert data["text/plain"] == "10"
+
+
+@pytest.fixture
+def explorer(monkeypatch, shown):
+    """Knobs and the pictures they led to; the clock that they believe in."""
+    pictures, clock = [], [100.0]
+    monkeypatch.setenv("JPY_SESSION_NAME", "lesson.ipynb")
+    monkeypatch.setattr(CLEAR, lambda wait: None)
+    monkeypatch.setattr("helpers.plots._explorers.show", pictures.append)
+    monkeypatch.setattr("helpers.plots._explorers.time.perf_counter", lambda: clock[0])
+
+    def start(draw, **choices):
+        plots.sliders(draw, **choices)
+        return shown[0].children, pictures, clock
+
+    return start
+
+
+def before(ax):
+    """The grey curves, by length, each with its shade; the latest first."""
+    grey = [line for line in ax.get_lines() if line.get_label() == "_before"]
+    return {len(line.get_xdata()): line.get_color() for line in grey}
+
+
+def test_the_last_three_curves_stay_in_grey_on_axes_that_do_not_move(explorer):
+    (depth, _, _), pictures, clock = explorer(falling, depth=(2, 30, 1, 10))
+    for value in (20, 5, 7, 12):
+        clock[0] += 2
+        depth.value = value
+    assert [list(before(ax)) for ax in pictures] == [[], [10], [20, 10], [5, 20, 10], [7, 5, 20]]
+    shades = list(before(pictures[-1]).values())
+    assert shades == sorted(shades)  # the older, the paler
+    first = pictures[0]
+    for ax in pictures:
+        assert (ax.get_xlim(), ax.get_ylim()) == (first.get_xlim(), first.get_ylim())
+    newest = lines(pictures[-1])["a"]
+    assert all(
+        line.get_zorder() < newest.get_zorder()
+        for line in pictures[-1].get_lines()
+        if line.get_label() == "_before"
+    )
+    assert words(pictures[-1]) == ["a"]
+
+
+def test_what_a_slider_only_passes_does_not_stay(explorer):
+    (depth, _, _), pictures, clock = explorer(falling, depth=(2, 30, 1, 10))
+    for value, pause in ((11, 2), (12, 0.1), (13, 0.1), (20, 2)):
+        clock[0] += pause
+        depth.value = value
+    assert [list(before(ax)) for ax in pictures] == [[], [10], [10], [10], [13, 10]]
+
+
+def test_reset_leads_back_to_the_start_in_one_step(explorer):
+    seen = []
+    choices = {"depth": (2, 30, 1, 10), "gain": (0.5, 2, 0.5, 1.0), "flat": False}
+    knobs, _, _ = explorer(lambda **values: seen.append(values), **choices)
+    depth, gain, flat, reset, _ = knobs
+    assert reset.description == "Reset"
+    depth.value, gain.value, flat.value = 30, 2.0, True
+    assert seen[-1] == {"depth": 30, "gain": 2.0, "flat": True}
+    count = len(seen)
+    reset.click()
+    assert seen[count:] == [{"depth": 10, "gain": 1.0, "flat": False}]
+    assert (depth.value, gain.value, flat.value) == (10, 1.0, False)
+
+
+def test_panels_keep_their_own_axes_and_curves(explorer):
+    def draw(depth):
+        _, axes = plots.panels(2, share=False)
+        for n, ax in enumerate(axes, start=1):
+            plots.layer_profile({"a": [0.5**n, *np.ones(depth - 1)]}, title=str(n), ax=ax)
+        return axes[1]
+
+    (depth, _, _), pictures, clock = explorer(draw, depth=(2, 30, 1, 10))
+    clock[0] += 2
+    depth.value = 30
+    first, second = (ax.figure.axes for ax in pictures)
+    for old, new in zip(first, second, strict=True):
+        assert old.get_ylim() == new.get_ylim()
+        assert list(before(new)) == [10]
 
 
 # -- Style and show ----------------------------------------------------------------------

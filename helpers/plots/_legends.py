@@ -46,7 +46,7 @@ def _name_shared_axis_once(ax: Axes) -> None:
         ax.set_ylabel("")
 
 
-def _named(ax: Axes) -> list[Line2D]:
+def named_lines(ax: Axes) -> list[Line2D]:
     """Return the lines of data that a legend names, in the order in which they are drawn."""
     return [
         line
@@ -68,7 +68,7 @@ def _say_what_is_hidden(ax: Axes, legend: Legend) -> None:
     """Add to the name of a line that another covers: "(under Fixup)"."""
     near = 2 / 80 * ax.figure.dpi  # less than half a marker
     above: dict[str, str] = {}
-    for line, other in itertools.combinations(_named(ax), 2):
+    for line, other in itertools.combinations(named_lines(ax), 2):
         below, cover = _points(line), _points(other)
         if len(below) < 2 or len(cover) < 2 or (np.diff(cover[:, 0]) <= 0).any():
             continue
@@ -101,7 +101,7 @@ def _hides(box: Bbox, ax: Axes, but: Sequence[Artist]) -> bool:
 
 def _name_at_ends(ax: Axes, legend: Legend) -> bool:
     """Write each name at the right end of its line; say whether there was room."""
-    lines = _named(ax)
+    lines = named_lines(ax)
     names: list[Artist] = []
     for line in lines:
         x, y = ax.transData.inverted().transform(_points(line)[-1])
