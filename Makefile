@@ -18,10 +18,11 @@ env: $(READY)
 lab: $(READY)
 	$(BIN)/course lab $(ARGS)
 
-# Notebooks are compared output by output, in kernels that start warm (helpers/warm/kernel.py);
-# docstrings are run.
+# Notebooks are compared output by output, in kernels that start warm (helpers/warm/kernel.py),
+# but for numbers of trainings, which another processor changes; docstrings are run.
 NOTEBOOKS := --nbval --nbval-kernel-name=warm --nbval-cell-timeout=3600 \
-             --nbval-kernel-startup-timeout=900 --doctest-modules
+             --nbval-kernel-startup-timeout=900 --nbval-sanitize-with=tests/nbval_sanitize.cfg \
+             --doctest-modules
 PROCESSES := --numprocesses logical --maxprocesses 4 --no-loadscope-reorder
 
 test: $(READY)

@@ -32,10 +32,11 @@ from dataclasses import replace
 import torch
 from torch.nn import functional
 
-from helpers import claims, data, exercises, models, plots, probe, train
+from helpers import claims, data, exercises, models, plots, probe, progress, train
 
 plots.use_style()
 train.use_one_thread()
+claims.published("00", seed=0, depth=30, steps=200, lr=0.05)
 
 # %% tags=["parameters"]
 seed = 0
@@ -98,11 +99,13 @@ claims.claim("test accuracy", history.test_accuracy, below=0.2, drifts=True)
 
 # %%
 guess = None
+prediction = claims.predict("gradient at layer 1 over layer 30?", guess)
 
+# %%
 net = models.build(dead, split.features, split.classes, seed)
 inputs, targets = split.batch(128, seed)
 flow = probe.record(net, inputs, targets, functional.cross_entropy)
-claims.predict("gradient at layer 1 over layer 30?", guess, flow.relative_delta_norms[0])
+prediction.compare(flow.relative_delta_norms[0])
 
 # %%
 theory_line = models.predicted_profile(dead, inputs) * flow.delta_norms[-1]
@@ -297,3 +300,6 @@ exercises.check(decades_lost)
 # al. 2014, [orthogonal weights](https://arxiv.org/abs/1312.6120).
 #
 # Next: [01 · Where does the gradient go?](01_theory.ipynb)
+
+# %%
+print(progress.summary())
