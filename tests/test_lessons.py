@@ -209,8 +209,9 @@ def test_what_only_looks_dangerous_is_allowed(root):
     assert len(lessons.learner_view(write(root, LESSON + innocent)).cells) == 6
 
 
-def test_twenty_lines_are_allowed(root):
+def test_twenty_lines_are_allowed_and_any_number_of_imports(root):
     assert lessons.learner_view(write(root, LESSON + "\n# %%\n" + "x = 1\n" * 20))
+    assert lessons.learner_view(write(root, LESSON.replace("import math\n", "import math\n" * 21)))
 
 
 @pytest.mark.parametrize("where", ["source", "output", "result"])

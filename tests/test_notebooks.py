@@ -7,6 +7,7 @@ an experiment takes minutes and runs here at small parameters only.
 
 import ast
 import json
+import os
 import re
 import statistics
 import subprocess
@@ -38,6 +39,21 @@ SMALL = {
     },
     "time_lag": {"length": 20, "width": 32, "steps": 60},
 }
+# Every parameter of each lesson but the seed, changed as a learner would, to something quick.
+CHANGED = {
+    "00_start_here": {"depth": 10, "steps": 50, "lr": 0.01},
+    "01_theory": {"depth": 8, "width": 32, "draws": 2},
+    "02_symptoms": {"width": 32, "steps": 30, "draws": 20},
+    "03_causes": {"width": 32, "wide": 32, "draws": 1, "steps": 50},
+    "04_activations": {"depth": 10, "width": 64, "draws": 2},
+    "05_initialization": {"depth": 100, "draws": 200, "map_steps": 40},
+    "06_normalization": {"width": 32, "draws": 1},
+    "07_residual_connections": {"blocks": 8, "deep": 20, "draws": 3, "steps": 40},
+}
+# All at once; one at a time as well under `make test-parameters`, which takes as long as all tests.
+CHANGES = [(name, "all") for name in CHANGED]
+if os.environ.get("COURSE_EACH_PARAMETER"):
+    CHANGES += [(name, parameter) for name, values in CHANGED.items() for parameter in values]
 LINK = re.compile(r"\]\(([^)\s]+)|(?:href|src)=[\"']([^\"']+)")
 LEFTOVER = {
     "a memory address": re.compile(r"\bat 0x[0-9a-f]+"),
@@ -89,7 +105,8 @@ def executed_in_order(notebook, name):
 
 
 def short_cells(notebook, name):
-    cells = [cell.source.split("\n") for cell in code_cells(notebook)]
+    setup = tagged(notebook, "setup")
+    cells = [cell.source.split("\n") for cell in code_cells(notebook) if cell not in setup]
     median = statistics.median(sum(bool(line.strip()) for line in cell) for cell in cells)
     return [
         *between(1, max(map(len, cells)), 20, "lines in the longest code cell"),
@@ -691,6 +708,27 @@ def test_lesson_runs_with_its_answers_at_another_seed(name, tmp_path, monkeypatc
         path, None, {"seed": 1}, engine_name="warm", progress_bar=False
     )
     assert unsolved(notebook) == []
+
+
+@pytest.mark.parametrize(("name", "parameter"), CHANGES)
+def test_lesson_runs_to_its_end_with_parameters_changed(name, parameter, tmp_path, monkeypatch):
+    """As a learner changes them: a claim that no longer holds says so, and all cells run."""
+    monkeypatch.delenv("COURSE_CLAIMS")
+    values = CHANGED[name] if parameter == "all" else {parameter: CHANGED[name][parameter]}
+    (source,) = lessons.source_files([name])
+    nbformat.write(lessons.learner_view(source), tmp_path / "lesson.ipynb")
+    notebook = papermill.execute_notebook(
+        tmp_path / "lesson.ipynb", None, values, kernel_name="warm", progress_bar=False
+    )
+    assert not any(output.output_type == "error" for output in outputs(notebook))
+    assert "Lesson" in text(notebook.cells[-1])
+
+
+def test_every_parameter_of_every_lesson_is_changed():
+    for name, path in LESSONS.items():
+        known = experiment.parameters(nbformat.read(path, as_version=4))
+        assert {"seed", *CHANGED[name]} == set(known)
+        assert all(known[one] != value for one, value in CHANGED[name].items())
 
 
 def test_no_experiment_is_left_out():
