@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 # Extra words for the program behind a target, e.g. make lab ARGS=--no-browser
 ARGS ?=
 
-.PHONY: env lab types test test-nbgrader test-digits lint check run bench render lock clean
+.PHONY: env lab types test test-nbgrader test-digits test-parameters lint check run bench render lock clean
 
 env: $(READY)
 
@@ -53,6 +53,12 @@ test-digits: $(READY)
 	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2 \
 	    OMP_NUM_THREADS=2 COURSE_PERTURBATION=2 \
 	    $(BIN)/python -m pytest $(NOTEBOOKS:warm=rounded_otherwise) notebooks $(PROCESSES) $(ARGS)
+
+# Does every lesson run to its end with each of its parameters changed? `make test` changes all
+# of a lesson at once.
+test-parameters: $(READY)
+	COURSE_EACH_PARAMETER=1 $(BIN)/python -m pytest $(PROCESSES) tests/test_notebooks.py \
+	    -k parameters_changed $(ARGS)
 
 # What needs nbgrader runs beside the course's environment and not in it, as one of the
 # packages that nbgrader asks for costs a second at every kernel start.
