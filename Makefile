@@ -89,13 +89,17 @@ bench: $(READY)
 
 # torch comes first and with its dependencies, so that a CUDA build finds its libraries;
 # everything else is exactly what the lock names. Matplotlib lists the fonts on first use and
-# says so, which a notebook would show.
+# says so, which a notebook would show. JupyterLab and nbconvert look in the environment for what
+# brings the alt text of figures to the screen and into exported pages.
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "This course needs Python 3.11 or newer; this is " + sys.version.split()[0])'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint requirements.lock torch
 	$(BIN)/python -m pip install --quiet --no-deps --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	mkdir -p $(VENV)/etc/jupyter $(VENV)/share/jupyter/labextensions
+	ln -sfn "$$PWD/.jupyter/jupyter_config.json" $(VENV)/etc/jupyter/jupyter_config.json
+	ln -sfn "$$PWD/.jupyter/labextensions/vanishing-gradients" $(VENV)/share/jupyter/labextensions/vanishing-gradients
 	$(BIN)/python -c 'import matplotlib.font_manager'
 	touch $@
 
