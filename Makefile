@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 # Extra words for the program behind a target, e.g. make lab ARGS=--no-browser
 ARGS ?=
 
-.PHONY: env lab types test test-nbgrader test-digits lint check run bench render lock clean
+.PHONY: env lab types test test-nbgrader test-digits test-parameters lint check run bench render lock clean
 
 env: $(READY)
 
@@ -18,10 +18,11 @@ env: $(READY)
 lab: $(READY)
 	$(BIN)/course lab $(ARGS)
 
-# Notebooks are compared output by output, in kernels that start warm (helpers/warm/kernel.py);
-# docstrings are run.
+# Notebooks are compared output by output, in kernels that start warm (helpers/warm/kernel.py),
+# but for numbers of trainings, which another processor changes; docstrings are run.
 NOTEBOOKS := --nbval --nbval-kernel-name=warm --nbval-cell-timeout=3600 \
-             --nbval-kernel-startup-timeout=900 --doctest-modules
+             --nbval-kernel-startup-timeout=900 --nbval-sanitize-with=tests/nbval_sanitize.cfg \
+             --doctest-modules
 PROCESSES := --numprocesses logical --maxprocesses 4 --no-loadscope-reorder
 
 test: $(READY)
@@ -52,6 +53,12 @@ test-digits: $(READY)
 	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2 \
 	    OMP_NUM_THREADS=2 COURSE_PERTURBATION=2 \
 	    $(BIN)/python -m pytest $(NOTEBOOKS:warm=rounded_otherwise) notebooks $(PROCESSES) $(ARGS)
+
+# Does every lesson run to its end with each of its parameters changed? `make test` changes all
+# of a lesson at once.
+test-parameters: $(READY)
+	COURSE_EACH_PARAMETER=1 $(BIN)/python -m pytest $(PROCESSES) tests/test_notebooks.py \
+	    -k parameters_changed $(ARGS)
 
 # What needs nbgrader runs beside the course's environment and not in it, as one of the
 # packages that nbgrader asks for costs a second at every kernel start.

@@ -9,6 +9,8 @@ import hypothesis
 # Read by the test processes and by the kernels they start; torch must not be imported earlier.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["TQDM_DISABLE"] = "1"
+os.environ["COURSE_CLAIMS"] = "strict"  # a claim that fails is an error, at any parameters
+os.environ.pop("COURSE_PROGRESS", None)  # what tests predict is nobody's progress
 # Nobody's own kernels and start-up files.
 IPYTHON = Path(__file__).parent / "build" / "ipython"
 IPYTHON.mkdir(parents=True, exist_ok=True)

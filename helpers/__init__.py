@@ -16,7 +16,7 @@ Operations: what runs, publishes and grades notebooks; no lesson imports it
 Laboratory: what lessons import, and what students get
     exercises/   each exercise: its questions, its reference, typical mistakes, its marking
     experiment   what an experiment reads as parameters and stores as results
-    claims       predictions, and claims that are held to their numbers
+    claims/      predictions, and claims that are held to their numbers
     plots/       every figure of the course: records in, axes out
     train/       training, with its history; many seeds at once
     probe/       what one forward and one backward pass leave behind, layer by layer
@@ -26,6 +26,7 @@ Laboratory: what lessons import, and what students get
     theory/      what mean-field theory predicts
 
 Ground: plain tools
+    progress     what a learner has predicted and solved, kept in a file
     plain        plain data as bytes, never a pickle
     files        durable atomic writes, and locks on folders
     text         numbers and names, written one way

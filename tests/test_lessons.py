@@ -209,8 +209,9 @@ def test_what_only_looks_dangerous_is_allowed(root):
     assert len(lessons.learner_view(write(root, LESSON + innocent)).cells) == 6
 
 
-def test_twenty_lines_are_allowed(root):
+def test_twenty_lines_are_allowed_and_any_number_of_imports(root):
     assert lessons.learner_view(write(root, LESSON + "\n# %%\n" + "x = 1\n" * 20))
+    assert lessons.learner_view(write(root, LESSON.replace("import math\n", "import math\n" * 21)))
 
 
 @pytest.mark.parametrize("where", ["source", "output", "result"])
@@ -534,6 +535,49 @@ def names(folder):
     return sorted(path.name for path in folder.glob("*.ipynb"))
 
 
+def handed_out(path):
+    """What a learner gets of a published notebook."""
+    return views.serialised(views.handout(nbformat.read(path, as_version=4)))
+
+
+def test_a_learner_gets_no_outputs_and_prose_that_stays(root):
+    path = store(root, LESSON + FIGURE, output="0.37\n")
+    assert b"0.37" in path.read_bytes()
+    assert b"0.37" not in handed_out(path)
+    notebook = nbformat.reads(handed_out(path).decode(), as_version=4)
+    nbformat.validate(notebook)
+    title, how, *cells = notebook.cells
+    assert title.source.startswith("# 01")
+    assert "Run All Above Selected Cell" in how.source
+    published = nbformat.read(path, as_version=4).cells
+    assert [cell.source for cell in cells] == [cell.source for cell in published[1:]]
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            assert cell.metadata.editable is False
+        else:
+            assert "editable" not in cell.metadata
+            assert (cell.outputs, cell.execution_count) == ([], None)
+    assert handed_out(path) == handed_out(path)
+
+
+def test_a_reset_lays_a_fresh_copy_and_keeps_what_was_there(root):
+    mine = root / "my_course"
+    path = store(root)
+    with pytest.raises(ValueError, match="my_course/ is not there yet; `make lab` makes it"):
+        copies.reset(mine, ["01"])
+    copies.learner_copy(mine)
+    for name in ("01_theory.mine.ipynb", "01_theory.mine-2.ipynb"):
+        work = learn(mine / path.name)
+        assert copies.reset(mine, ["01"]) == [f"01_theory.ipynb: fresh; yours is now {name}"]
+        assert (mine / name).read_bytes() == work
+        assert (mine / path.name).read_bytes() == handed_out(path)
+    (mine / path.name).unlink()
+    assert copies.reset(mine, ["01_theory"]) == ["01_theory.ipynb: fresh"]
+    assert copies.learner_copy(mine) == []
+    with pytest.raises(ValueError, match="no lesson '09'; there are: 01_theory"):
+        copies.reset(mine, ["09"])
+
+
 def learn(path, text="# my own line"):
     """Edit a notebook as a learner does."""
     damaged(path, lambda nb: nb["cells"][1]["source"].append(text))
@@ -543,7 +587,7 @@ def learn(path, text="# my own line"):
 def test_the_first_copy_is_what_was_published_and_the_second_does_nothing(root):
     path, mine = store(root), root / "my_course"
     assert copies.learner_copy(mine) == ["01_theory.ipynb: new"]
-    assert (mine / path.name).read_bytes() == path.read_bytes()
+    assert (mine / path.name).read_bytes() == handed_out(path)
     before = {p.name: p.stat().st_mtime_ns for p in mine.iterdir()}
     assert copies.learner_copy(mine) == []
     assert {p.name: p.stat().st_mtime_ns for p in mine.iterdir()} == before
@@ -556,7 +600,7 @@ def test_experiments_are_copied_into_their_own_folder(root):
     path = store(root, SETUP, "depth")
     assert copies.learner_copy(mine) == ["01_theory.ipynb: new", "experiments/depth.ipynb: new"]
     copy = mine / "experiments" / "depth.ipynb"
-    assert copy.read_bytes() == path.read_bytes()
+    assert copy.read_bytes() == handed_out(path)
     assert names(mine) == [lesson.name]
     assert copies.learner_copy(mine) == []
 
@@ -574,7 +618,7 @@ def test_an_untouched_notebook_is_updated(root):
     mine = root / "my_course"
     store(root)
     copies.learner_copy(mine)
-    new = store(root, LESSON + "\n# %%\nx = 1\n").read_bytes()
+    new = handed_out(store(root, LESSON + "\n# %%\nx = 1\n"))
     assert copies.learner_copy(mine) == ["01_theory.ipynb: updated"]
     assert (mine / "01_theory.ipynb").read_bytes() == new
     assert names(mine) == ["01_theory.ipynb"]
@@ -584,9 +628,13 @@ def test_running_a_notebook_is_not_editing_it(root):
     mine = root / "my_course"
     store(root)
     copies.learner_copy(mine)
-    damaged(mine / "01_theory.ipynb", lambda nb: nb["cells"][1].update(outputs=[]))
+    damaged(mine / "01_theory.ipynb", lambda nb: nb["cells"][2].update(execution_count=5))
+    own = (mine / "01_theory.ipynb").read_bytes()
     assert copies.learner_copy(mine) == []
-    new = store(root, output="2\n").read_bytes()
+    store(root, output="2\n")  # only outputs changed, and a learner gets none
+    assert copies.learner_copy(mine) == []
+    assert (mine / "01_theory.ipynb").read_bytes() == own
+    new = handed_out(store(root, LESSON + "\n# %%\nx = 1\n"))
     assert copies.learner_copy(mine) == ["01_theory.ipynb: updated"]
     assert (mine / "01_theory.ipynb").read_bytes() == new
 
@@ -600,20 +648,20 @@ def test_an_edited_notebook_is_kept_and_the_update_laid_beside_it_once(root):
     store(root, output="2\n")  # only outputs changed: nothing new to read
     assert copies.learner_copy(mine) == []
 
-    second = store(root, LESSON + "\n# %%\nx = 2\n").read_bytes()
+    second = handed_out(store(root, LESSON + "\n# %%\nx = 2\n"))
     (line,) = copies.learner_copy(mine)
     assert line.endswith("kept as you changed it; the new version is 01_theory.updated.ipynb")
     assert (mine / "01_theory.ipynb").read_bytes() == work
     assert (mine / "01_theory.updated.ipynb").read_bytes() == second
     assert copies.learner_copy(mine) == []
 
-    third = store(root, LESSON + "\n# %%\nx = 3\n").read_bytes()
+    third = handed_out(store(root, LESSON + "\n# %%\nx = 3\n"))
     assert len(copies.learner_copy(mine)) == 1
     assert (mine / "01_theory.updated.ipynb").read_bytes() == third
     assert names(mine) == ["01_theory.ipynb", "01_theory.updated.ipynb"]
 
     more_work = learn(mine / "01_theory.updated.ipynb")
-    fourth = store(root, LESSON + "\n# %%\nx = 4\n").read_bytes()
+    fourth = handed_out(store(root, LESSON + "\n# %%\nx = 4\n"))
     assert copies.learner_copy(mine)[0].endswith("01_theory.updated-2.ipynb")
     assert (mine / "01_theory.ipynb").read_bytes() == work
     assert (mine / "01_theory.updated.ipynb").read_bytes() == more_work
@@ -628,7 +676,7 @@ def test_a_deleted_notebook_comes_back(root):
     copies.learner_copy(mine)
     (mine / path.name).unlink()
     assert copies.learner_copy(mine) == ["01_theory.ipynb: back again"]
-    assert (mine / path.name).read_bytes() == path.read_bytes()
+    assert (mine / path.name).read_bytes() == handed_out(path)
 
 
 @pytest.mark.parametrize("manifest", [None, "{"])
@@ -668,7 +716,7 @@ def test_an_update_that_was_adopted_counts_as_handed_out(root):
     (mine / "01_theory.updated.ipynb").replace(mine / "01_theory.ipynb")
     copies.learner_copy(mine)
     assert names(mine) == ["01_theory.ipynb"]
-    third = store(root, LESSON + "\n# %%\nx = 3\n").read_bytes()
+    third = handed_out(store(root, LESSON + "\n# %%\nx = 3\n"))
     assert copies.learner_copy(mine) == ["01_theory.ipynb: updated"]
     assert (mine / "01_theory.ipynb").read_bytes() == third
 

@@ -6,6 +6,8 @@ an experiment takes minutes and runs here at small parameters only.
 """
 
 import ast
+import json
+import os
 import re
 import statistics
 import subprocess
@@ -37,6 +39,21 @@ SMALL = {
     },
     "time_lag": {"length": 20, "width": 32, "steps": 60},
 }
+# Every parameter of each lesson but the seed, changed as a learner would, to something quick.
+CHANGED = {
+    "00_start_here": {"depth": 10, "steps": 50, "lr": 0.01},
+    "01_theory": {"depth": 8, "width": 32, "draws": 2},
+    "02_symptoms": {"width": 32, "steps": 30, "draws": 20},
+    "03_causes": {"width": 32, "wide": 32, "draws": 1, "steps": 50},
+    "04_activations": {"depth": 10, "width": 64, "draws": 2},
+    "05_initialization": {"depth": 100, "draws": 200, "map_steps": 40},
+    "06_normalization": {"width": 32, "draws": 1},
+    "07_residual_connections": {"blocks": 8, "deep": 20, "draws": 3, "steps": 40},
+}
+# All at once; one at a time as well under `make test-parameters`, which takes as long as all tests.
+CHANGES = [(name, "all") for name in CHANGED]
+if os.environ.get("COURSE_EACH_PARAMETER"):
+    CHANGES += [(name, parameter) for name, values in CHANGED.items() for parameter in values]
 LINK = re.compile(r"\]\(([^)\s]+)|(?:href|src)=[\"']([^\"']+)")
 LEFTOVER = {
     "a memory address": re.compile(r"\bat 0x[0-9a-f]+"),
@@ -88,7 +105,8 @@ def executed_in_order(notebook, name):
 
 
 def short_cells(notebook, name):
-    cells = [cell.source.split("\n") for cell in code_cells(notebook)]
+    setup = tagged(notebook, "setup")
+    cells = [cell.source.split("\n") for cell in code_cells(notebook) if cell not in setup]
     median = statistics.median(sum(bool(line.strip()) for line in cell) for cell in cells)
     return [
         *between(1, max(map(len, cells)), 20, "lines in the longest code cell"),
@@ -97,7 +115,7 @@ def short_cells(notebook, name):
 
 
 def enough_cells(notebook, name):
-    return between(20, len(notebook.cells), 35, "cells")
+    return between(20, len(notebook.cells), 90, "cells")
 
 
 def enough_words(notebook, name):
@@ -294,6 +312,74 @@ def checked_exercises(notebook, name):
     return complaints
 
 
+def published_parameters(notebook, name):
+    """The setup cell says with which parameters the lesson was published: those it has."""
+    setup, stored = (
+        [ast.parse(cell.source) for cell in tagged(notebook, tag)]
+        for tag in ("setup", "parameters")
+    )
+    calls = [
+        {"": [ast.literal_eval(argument) for argument in node.args]}
+        | {keyword.arg: ast.literal_eval(keyword.value) for keyword in node.keywords}
+        for tree in setup
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "claims.published"
+    ]
+    wanted = {"": [name[:2]]}
+    for tree in stored:
+        for node in tree.body:
+            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+            wanted[target.id] = ast.literal_eval(node.value)
+    return [] if calls == [wanted] else [f"the setup cell says {calls}, expected {wanted}"]
+
+
+PREDICT = re.compile(r'guess = None\nprediction = claims\.predict\((".+"), guess\)')
+MEASURED = re.compile(r"Measured: (.+)\.\n")
+
+
+def open_predictions(notebook, name):
+    """A question has its own cell, and its answer is in no output before the measurement."""
+    complaints, shown, question = [], "", None
+    for cell in code_cells(notebook):
+        asked = "claims.predict(" in cell.source
+        if asked and (question or not PREDICT.fullmatch(cell.source)):
+            complaints.append(f"cell [{cell.execution_count}] asks in another form, or too early")
+        if "prediction.compare(" in cell.source:
+            found = MEASURED.findall(text(cell))
+            if not question or len(found) != 1 or cell.source.count("prediction.compare(") > 1:
+                complaints.append(f"cell [{cell.execution_count}] compares, and nothing was asked")
+            elif stands_in(found[0], shown):
+                complaints.append(f"{question} is answered before it is asked: {found[0]}")
+            question = None
+        if asked:
+            question = json.loads(PREDICT.findall(cell.source)[0])
+            if question not in text(cell):
+                complaints.append(f"cell [{cell.execution_count}] does not show its question")
+        shown += said_by(cell)
+    return complaints + ([f"{question} is never answered"] if question else [])
+
+
+def stands_in(number, words):
+    """Whether a number was shown; a single digit, which stands everywhere, tells nothing."""
+    distinct = len(re.sub(r"e.*|\D", "", number).strip("0")) > 1
+    return distinct and re.search(rf"(?<![\w.-]){re.escape(number)}(?![\w.]*\d)", words)
+
+
+def said_by(cell):
+    """Everything that a code cell shows in words: prints, tables and alt texts."""
+    words = [text(cell)]
+    for output in cell.outputs:
+        words += [value for kind, value in output.get("data", {}).items() if "text/" in kind]
+        words.append(output.get("metadata", {}).get("image/png", {}).get("alt", ""))
+    return "\n".join(words)
+
+
+def progress_at_the_end(notebook, name):
+    last = notebook.cells[-1]
+    good = last.cell_type == "code" and last.source == "print(progress.summary())"
+    return [] if good else ["the last cell is not print(progress.summary())"]
+
+
 RULES = [
     executed_in_order,
     short_cells,
@@ -311,6 +397,9 @@ RULES = [
     no_plumbing,
     working_links,
     checked_exercises,
+    published_parameters,
+    open_predictions,
+    progress_at_the_end,
 ]
 EXPERIMENT_RULES = [
     executed_in_order,
@@ -352,13 +441,18 @@ def good():
         return nbformat.v4.new_output("display_data", data, metadata={"image/png": {"alt": alt}})
 
     notebook = nbformat.v4.new_notebook(cells=cells)
-    code("import math\nfrom helpers import models", "setup")
+    published = 'claims.published("01", seed=0, rates=[-1.5, "a"])'
+    code(f"from helpers import claims, progress\n{published}", "setup")
     code('seed = 0\nrates: list = [-1.5, "a"]', "parameters")
     code("x = 1\nprint(x)", printed=[stdout("3 decades, 100 % of 12 steps\n")])
     for name in "abc":
         code(f"draw({name!r})\nshow()", printed=[figure(f"Curve {name}.")])
+    ask = 'guess = None\nprediction = claims.predict("How much?", guess)'
+    code(ask, printed=[stdout("How much? Write a number.\n")])
+    code("x = 2\nprediction.compare(x)", printed=[stdout("How much? Measured: 0.37.\n")])
     code('def f():\n    """Return 1."""\n    raise NotImplementedError', "exercise")
     code("check(f)\n", "check", printed=[stdout("Exercise 1.1: not attempted yet\n")])
+    code("print(progress.summary())", printed=[stdout("Lesson 01: 0 of 1 prediction made.\n")])
     return notebook
 
 
@@ -376,8 +470,8 @@ def good_experiment():
     cells[-1].metadata.tags = []
     data = {"application/json": {"accuracy": 0.5}, "text/plain": "accuracy 0.5"}
     cells[-1].outputs = [nbformat.v4.new_output("display_data", data)]
-    cells[-1].execution_count = len(cells) - 1
-    notebook.cells = [*notebook.cells[:2], *cells[:-2], cells[-1]]
+    cells[-1].execution_count = len(cells) - 4
+    notebook.cells = [*notebook.cells[:2], *cells[:-5], cells[-1]]
     notebook.cells[0].source = "# Experiment · Where does it go?\n\n[here](#Why-not)"
     return notebook
 
@@ -437,8 +531,8 @@ BAD = [
     (short_cells, coding("y = 1\n" * 20)),
     (short_cells, lambda nb: [cell.update(source="x = 1") for cell in code_cells(nb)[2:]]),
     (short_cells, lambda nb: [cell.update(source="x = 1\n" * 7) for cell in code_cells(nb)[2:]]),
-    (enough_cells, lambda nb: nb.cells.__delitem__(slice(3, 6))),
-    (enough_cells, lambda nb: nb.cells.extend([nbformat.v4.new_markdown_cell("x")] * 16)),
+    (enough_cells, lambda nb: nb.cells.__delitem__(slice(3, 12))),
+    (enough_cells, lambda nb: nb.cells.extend([nbformat.v4.new_markdown_cell("x")] * 90)),
     (enough_words, lambda nb: [cell.update(source="few") for cell in nb.cells[1:8]]),
     (enough_words, saying("word " * 1200)),
     (enough_figures, lambda nb: code_cells(nb)[3].update(outputs=[])),
@@ -510,13 +604,31 @@ BAD = [
     (working_links, saying(" [up](../README.md)")),
     (working_links, saying(" [there](#Why-so)")),
     (working_links, saying(" <img src='figure.png'>")),
-    (checked_exercises, lambda nb: nb.cells.pop()),
-    (checked_exercises, lambda nb: nb.cells[-1].metadata.update(tags=[])),
-    (checked_exercises, lambda nb: nb.cells[-1].outputs.clear()),
+    (checked_exercises, lambda nb: nb.cells.pop(-2)),
+    (checked_exercises, lambda nb: nb.cells[-2].metadata.update(tags=[])),
+    (checked_exercises, lambda nb: nb.cells[-2].outputs.clear()),
     (
         checked_exercises,
-        lambda nb: nb.cells[-1].outputs[0].update(text="Exercise 1.1: correct\n"),
+        lambda nb: nb.cells[-2].outputs[0].update(text="Exercise 1.1: correct\n"),
     ),
+    (published_parameters, parameters("seed = 0\nrates = [-1.5]")),
+    (published_parameters, parameters("seed = 0")),
+    (published_parameters, lambda nb: code_cells(nb)[0].update(source="import math")),
+    (published_parameters, lambda nb: code_cells(nb)[0].update(source='claims.published("02")')),
+    (open_predictions, printing("0.37")),
+    (open_predictions, printing("It is 0.37, they say.")),
+    (open_predictions, showing({"text/html": "<td>0.37</td>"})),
+    (open_predictions, lambda nb: figures(nb)[0].metadata["image/png"].update(alt="At 0.37.")),
+    (open_predictions, lambda nb: code_cells(nb)[6].outputs[0].update(text="How much? 0.37\n")),
+    (open_predictions, lambda nb: code_cells(nb)[6].outputs[0].update(text="Write a number.\n")),
+    (open_predictions, lambda nb: code_cells(nb)[6].update(source="x = 1")),
+    (open_predictions, lambda nb: code_cells(nb)[7].update(source="x = 1")),
+    (open_predictions, lambda nb: code_cells(nb)[7].outputs.clear()),
+    (
+        open_predictions,
+        lambda nb: code_cells(nb)[6].update(source=code_cells(nb)[6].source + "\nx = 1"),
+    ),
+    (progress_at_the_end, lambda nb: nb.cells.pop()),
 ]
 
 
@@ -578,7 +690,7 @@ def unsolved(notebook):
 )
 def test_an_unsolved_exercise_is_seen(words):
     notebook = good()
-    output = notebook.cells[-1].outputs[0]
+    output = notebook.cells[-2].outputs[0]
     output.text = "Exercise 1.1: correct\n"
     assert unsolved(notebook) == []
     output.text = words
@@ -596,6 +708,27 @@ def test_lesson_runs_with_its_answers_at_another_seed(name, tmp_path, monkeypatc
         path, None, {"seed": 1}, engine_name="warm", progress_bar=False
     )
     assert unsolved(notebook) == []
+
+
+@pytest.mark.parametrize(("name", "parameter"), CHANGES)
+def test_lesson_runs_to_its_end_with_parameters_changed(name, parameter, tmp_path, monkeypatch):
+    """As a learner changes them: a claim that no longer holds says so, and all cells run."""
+    monkeypatch.delenv("COURSE_CLAIMS")
+    values = CHANGED[name] if parameter == "all" else {parameter: CHANGED[name][parameter]}
+    (source,) = lessons.source_files([name])
+    nbformat.write(lessons.learner_view(source), tmp_path / "lesson.ipynb")
+    notebook = papermill.execute_notebook(
+        tmp_path / "lesson.ipynb", None, values, kernel_name="warm", progress_bar=False
+    )
+    assert not any(output.output_type == "error" for output in outputs(notebook))
+    assert "Lesson" in text(notebook.cells[-1])
+
+
+def test_every_parameter_of_every_lesson_is_changed():
+    for name, path in LESSONS.items():
+        known = experiment.parameters(nbformat.read(path, as_version=4))
+        assert {"seed", *CHANGED[name]} == set(known)
+        assert all(known[one] != value for one, value in CHANGED[name].items())
 
 
 def test_no_experiment_is_left_out():

@@ -16,11 +16,6 @@ import helpers
 from helpers.lessons import publish
 from helpers.lessons.sources import ROOT
 
-# A module may import those before it, never those after it.
-ORDER = ["checks", "text"]
-ORDER += ["files", "plain", "theory", "data", "initialize", "models", "probe", "train", "diagnose"]
-ORDER += ["plots", "claims", "exercises", "experiment", "warm"]
-ORDER += ["sweeps", "sweep", "grading", "render", "cli"]
 LOCK_LINE = re.compile(r"[a-z0-9][a-z0-9-]*==[0-9][^\s;]*( ; [a-z_]+ .+)?")
 
 

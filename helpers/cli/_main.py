@@ -27,6 +27,8 @@ for command in (
     lessons.lab,
     lessons.render,
     lessons.run,
+    lessons.progress,
+    lessons.reset,
     sweep.sweep,
     lessons.solutions,
     grade.grade,

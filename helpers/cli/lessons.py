@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from helpers.lessons import Run
 
 
+_OWN = "my_course"  # the learner's own copy, in the course's folder
+
+
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 def lab(options: tuple[str, ...]) -> None:
@@ -23,13 +26,13 @@ def lab(options: tuple[str, ...]) -> None:
     What you changed is never overwritten. OPTIONS go to `jupyter lab` as they
     are, for example --no-browser or --port 8890.
     """
-    from helpers.lessons import copies, sources
+    from helpers.lessons import copies, overview, sources
 
-    folder = sources.ROOT / "my_course"
+    folder = sources.ROOT / _OWN
     for line in copies.learner_copy(folder):
         click.echo(line)
     command = _lab_command(folder, sources.paths()[0].name, options)
-    os.environ.update(_lab_environment(sources.ROOT))
+    os.environ.update(_lab_environment(sources.ROOT, folder / overview.FILE))
     sys.stdout.flush()
     os.execv(command[0], command)
 
@@ -108,6 +111,30 @@ def solutions(folder: Path, names: tuple[str, ...]) -> None:
         click.echo(line)
 
 
+@click.command()
+@click.argument("names", nargs=-1, required=True)
+def reset(names: tuple[str, ...]) -> None:
+    """Put a fresh copy of the NAMED notebooks into my_course/, for example 03.
+
+    What you wrote is kept beside it, under another name.
+    """
+    from helpers.lessons import copies, sources
+
+    for line in copies.reset(sources.ROOT / _OWN, names):
+        click.echo(line)
+
+
+@click.command()
+def progress() -> None:
+    """Show which predictions you made and which exercises you solved, lesson by lesson."""
+    from helpers.lessons import overview, sources
+
+    lessons = overview.summaries(sources.ROOT / _OWN)
+    for lesson in lessons:
+        click.echo(lesson)
+    click.echo(f"Lessons done: {sum(lesson.done for lesson in lessons)} of {len(lessons)}.")
+
+
 def _lab_command(folder: Path, first: str, options: "Iterable[str]") -> list[str]:
     """Return the command that opens JupyterLab on the first lesson."""
     command = [
@@ -123,7 +150,7 @@ def _lab_command(folder: Path, first: str, options: "Iterable[str]") -> list[str
     return [*command, *options]
 
 
-def _lab_environment(root: Path) -> dict[str, str]:
+def _lab_environment(root: Path, progress: Path) -> dict[str, str]:
     """Return what JupyterLab and its kernels find in their environment."""
     # What is in .jupyter keeps JupyterLab from asking about news on its first start, and gives
     # figures their alt text.
@@ -133,6 +160,7 @@ def _lab_environment(root: Path) -> dict[str, str]:
     }
     return {
         **paths,
+        "COURSE_PROGRESS": str(progress),
         # Networks this small train fastest on one thread.
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
     }
@@ -160,12 +188,9 @@ def _verdict(result: "Run") -> str:
     if result.failure:
         return f"FAILED, {result.failure}"
     cells = result.notebook.cells
-    claims = sum(
-        line.startswith("✓ ")
-        for cell in cells
-        for output in cell.get("outputs", [])
-        for line in output.get("text", "").split("\n")
-    )
+    shown = [output for cell in cells for output in cell.get("outputs", [])]
+    texts = [one.get("text") or one.get("data", {}).get("text/plain", "") for one in shown]
+    claims = sum(line.startswith("✓ ") for text in texts for line in text.split("\n"))
     exercises = sum("exercise" in cell.metadata.get("tags", []) for cell in cells)
     noun = "exercise " if exercises == 1 else "exercises"
     return f"{claims:3} claims held  {exercises:2} {noun}  {result.seconds:6.1f} s"

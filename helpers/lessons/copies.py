@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import nbformat
+
 from helpers import files
 from helpers.lessons import sources, views
 from helpers.lessons.run import execute
@@ -42,8 +44,42 @@ def learner_copy(folder: Path) -> list[str]:
         record = manifest.setdefault(notebook.stem, {"offered": [], "files": {}})
         if line := _hand_out(notebook, folder / place, record):
             done.append(f"{place.name}/{line}" if place.name else line)
-    text = json.dumps(manifest, indent=1, sort_keys=True) + "\n"
-    files.write(folder / ".course.json", text.encode())
+    _write_manifest(folder, manifest)
+    return done
+
+
+def reset(folder: Path, names: Iterable[str]) -> list[str]:
+    """Put fresh copies of notebooks into a learner's folder; what was there gets another name.
+
+    Args:
+        folder: The learner's folder.
+        names: Which lessons and experiments.
+
+    Returns:
+        What was done, one line per notebook.
+
+    Raises:
+        ValueError: If there is no such notebook, or no folder yet.
+    """
+    folder = _outside_notebooks(folder)
+    if not folder.is_dir():
+        raise ValueError(f"{folder.name}/ is not there yet; `make lab` makes it")
+    manifest = _manifest(folder)
+    done = []
+    for notebook in sources.notebooks(names):
+        own = folder / notebook.relative_to(sources.ROOT / "notebooks")
+        record = manifest.setdefault(notebook.stem, {"offered": [], "files": {}})
+        number, place = 1, own.with_name(f"{own.stem}.mine.ipynb")
+        while place.exists():
+            number += 1
+            place = own.with_name(f"{own.stem}.mine-{number}.ipynb")
+        kept = own.exists()
+        if kept:
+            own.rename(place)
+        own.parent.mkdir(exist_ok=True)
+        _hand_out(notebook, own.parent, record)
+        done.append(f"{own.name}: fresh" + (f"; yours is now {place.name}" if kept else ""))
+    _write_manifest(folder, manifest)
     return done
 
 
@@ -126,9 +162,15 @@ def _manifest(folder: Path) -> dict[str, Any]:
         return {}
 
 
+def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    """Note what was handed out."""
+    text = json.dumps(manifest, indent=1, sort_keys=True) + "\n"
+    files.write(folder / ".course.json", text.encode())
+
+
 def _hand_out(lesson: Path, folder: Path, record: dict[str, Any]) -> str:
     """Bring one notebook of the learner up to date; say what was done."""
-    content = lesson.read_bytes()
+    content = views.serialised(views.handout(nbformat.read(lesson, as_version=4)))
     new = {"bytes": hashlib.sha256(content).hexdigest(), "cells": _fingerprint(content)}
     target = folder / lesson.name
     handed = record["files"].get(target.name)

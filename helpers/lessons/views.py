@@ -10,6 +10,11 @@ from nbformat import NotebookNode
 
 from helpers.lessons import rules
 
+# The second cell of a learner's notebook.
+_HOW_TO_RUN = (
+    "*Run a cell with Shift + Enter. After a restart of the kernel, go on where you were with "
+    "Run > Run All Above Selected Cell. A fresh copy of this page: `course reset`.*"
+)
 _METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -55,6 +60,26 @@ def worked_view(source: Path) -> NotebookNode:
     notebook = rules.read(source)
     for cell in notebook.cells:
         cell.source = rules.without_markers(cell.source)
+    return _identified(notebook)
+
+
+def handout(rendered: NotebookNode) -> NotebookNode:
+    """Return a notebook as a learner gets it: without outputs, its prose locked.
+
+    No measured number stands in it before it is measured. Prose cannot be edited by
+    accident; a cell of one's own can stand anywhere.
+
+    Args:
+        rendered: A lesson or an experiment as it is published; left as it is.
+    """
+    notebook = deepcopy(rendered)
+    title, *cells = notebook.cells
+    notebook.cells = [title, nbformat.v4.new_markdown_cell(_HOW_TO_RUN), *cells]
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+        else:
+            cell.metadata["editable"] = False
     return _identified(notebook)
 
 

@@ -32,10 +32,11 @@ from dataclasses import replace
 import torch
 from torch.nn import functional
 
-from helpers import claims, data, exercises, models, plots, probe, train
+from helpers import claims, data, exercises, models, plots, probe, progress, train
 
 plots.use_style()
 train.use_one_thread()
+claims.published("00", seed=0, depth=30, steps=200, lr=0.05)
 
 # %% tags=["parameters"]
 seed = 0
@@ -94,11 +95,13 @@ claims.claim("test accuracy", history.test_accuracy, below=0.2, drifts=True)
 
 # %%
 guess = None
+prediction = claims.predict("gradient at layer 1 over layer 30?", guess)
 
+# %%
 net = models.build(dead, split.features, split.classes, seed)
 inputs, targets = split.batch(128, seed)
 flow = probe.record(net, inputs, targets, functional.cross_entropy)
-claims.predict("gradient at layer 1 over layer 30?", guess, flow.relative_delta_norms[0])
+prediction.compare(flow.relative_delta_norms[0])
 
 # %%
 theory_line = models.predicted_profile(dead, inputs) * flow.delta_norms[-1]
@@ -135,7 +138,7 @@ claims.claim("decades lost", ledger.total, about=24.7, within=0.05)
 slopes, weights = ledger.by_kind["activation"], ledger.by_kind["weights"]
 claims.claim("taken by the slopes of the sigmoid", slopes, about=17.7, within=0.05)
 claims.claim("taken by the weights", weights, about=7.0, within=0.1)
-middle = next(row for row in ledger.rows[28:] if row.kind == "activation")
+middle = [row for row in ledger.rows if row.kind == "activation"][depth // 2]
 claims.claim("taken by one sigmoid in the middle", middle.decades, about=0.61, within=0.02)
 
 # %% [markdown]
@@ -280,3 +283,6 @@ exercises.check(decades_lost)
 # al. 2014, [orthogonal weights](https://arxiv.org/abs/1312.6120).
 #
 # Next: [01 · Where does the gradient go?](01_theory.ipynb)
+
+# %%
+print(progress.summary())

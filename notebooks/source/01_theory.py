@@ -30,10 +30,11 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from helpers import claims, data, exercises, models, plots, probe, theory, train
+from helpers import claims, data, exercises, models, plots, probe, progress, theory, train
 
 plots.use_style()
 train.use_one_thread()
+claims.published("01", seed=0, depth=20, width=128, draws=5)
 
 # %% tags=["parameters"]
 seed = 0
@@ -103,11 +104,13 @@ claims.claim("without W the delta comes out too large by a factor", excess, abou
 
 # %%
 guess = None
+prediction = claims.predict("delta of layer 1 over delta of layer 20?", guess)
 
+# %%
 net = models.build(models.Setting(depth, width, "sigmoid"), 64, 10, seed)
 flow = probe.record(net, inputs, targets, functional.cross_entropy)
 first_over_last = flow.relative_delta_norms[0]
-claims.predict("delta of layer 1 over delta of layer 20?", guess, first_over_last)
+prediction.compare(first_over_last)
 
 # %%
 profiles = {}
@@ -283,12 +286,15 @@ names = ("relu", "elu", "tanh", "sigmoid")
 measured = {c: {n: mean_profile(start_of(n, c)) for n in names} for c in (False, True)}
 
 # %%
+guess = None
+prediction = claims.predict("worst layer, decades from the line?", guess)
+
+# %%
 predicted = {
     c: {n: models.predicted_profile(start_of(n, c), inputs) for n in names} for c in (False, True)
 }
 gaps = [np.abs(np.log10(measured[c][n] / predicted[c][n])).max() for c in measured for n in names]
-guess = None
-claims.predict("worst layer, decades from the line?", guess, max(gaps))
+prediction.compare(max(gaps))
 claims.claim("worst layer, decades from the line", max(gaps), below=0.3)
 span = -np.log10(measured[False]["sigmoid"][0])
 claims.claim("decades that the picture spans", span, about=16.2, within=0.02)
@@ -459,3 +465,6 @@ exercises.check(norm_per_layer)
 # [eq. 5](https://arxiv.org/abs/1611.01232).
 #
 # Next: [02 · How do I notice?](02_symptoms.ipynb)
+
+# %%
+print(progress.summary())

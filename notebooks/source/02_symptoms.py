@@ -28,10 +28,11 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from helpers import claims, data, exercises, models, plots, probe, train
+from helpers import claims, data, exercises, models, plots, probe, progress, train
 
 plots.use_style()
 train.use_one_thread()
+claims.published("02", seed=0, width=128, steps=100, draws=100)
 
 # %% tags=["parameters"]
 seed = 0
@@ -55,6 +56,7 @@ draws = 100
 
 # %%
 guess = None
+prediction = claims.predict("Share of entries that are 0?", guess)
 
 # %%
 digits = data.digits(seed)
@@ -67,7 +69,7 @@ untouched = nets[0][0].weight.grad is None
 for net in nets:
     cross_entropy(net(inputs), targets).backward()
 tiny, huge = (net[0].weight.grad for net in nets)
-claims.predict("Share of entries that are 0?", guess, (tiny == 0).double().mean())
+prediction.compare((tiny == 0).double().mean())
 claims.claim("quiet, 0 only at blank pixels", ((tiny == 0) == (inputs == 0).all(dim=0)).all())
 claims.claim("quiet, largest entry", tiny.abs().max(), about=3e-26, factor=4)
 claims.claim("quiet, norm in float32", tiny.norm(), equals=0)
@@ -137,6 +139,7 @@ exercises.check(safe_norm)
 
 # %%
 guess = None
+prediction = claims.predict("Last layer over first, Adam?", guess)
 
 
 # %%
@@ -161,7 +164,7 @@ runs = {f"{name}, {n} hidden": trained(n, *methods[name]) for n in (3, 10) for n
 # %%
 changes = {name: relative_change(*run[:2]) for name, run in runs.items()}
 sgd3, adam3, _, adam10 = changes.values()
-claims.predict("Last layer over first, Adam?", guess, round(adam3[-1] / adam3[0], 1))
+prediction.compare(round(adam3[-1] / adam3[0], 1))
 ax = plots.layer_profile(
     changes,
     float32_zone=False,
@@ -390,7 +393,9 @@ exercises.check(adam_first_update)
 
 # %%
 guess = None
+prediction = claims.predict("How many of the five learn?", guess)
 
+# %%
 patients = {
     "sigmoid, 10 hidden": (models.Setting(11, 64, "sigmoid"), 0.3),
     "sigmoid, 3 hidden": (models.Setting(4, 64, "sigmoid"), 0.3),
@@ -407,7 +412,7 @@ for name, (setting, rate) in patients.items():
     sgd = torch.optim.SGD(net.parameters(), lr=rate)
     runs[name] = train.fit(net, digits, sgd, steps=1000, seed=seed)
 learnt = sum(run.test_accuracy > 0.5 for run in runs.values())
-claims.predict("How many of the five learn?", guess, learnt)
+prediction.compare(learnt)
 
 # %%
 ax = plots.training_curves(runs, chance=2.303, title="In training: four alike")
@@ -501,3 +506,6 @@ claims.claim("moved by training", (after - before).abs().max(), above=0.01, drif
 # [floating-point numbers](https://doi.org/10.1145/103162.103163).
 #
 # Next: [03 · Which cause costs how much?](03_causes.ipynb)
+
+# %%
+print(progress.summary())

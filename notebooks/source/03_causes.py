@@ -29,10 +29,11 @@ import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 
-from helpers import claims, data, exercises, models, plots, probe, train
+from helpers import claims, data, exercises, models, plots, probe, progress, train
 
 plots.use_style()
 train.use_one_thread()
+claims.published("03", seed=0, width=64, wide=128, draws=3, steps=200)
 
 # %% tags=["parameters"]
 seed = 0
@@ -61,7 +62,9 @@ steps = 200
 
 # %%
 guess = None
+prediction = claims.predict("Decades taken by the slopes?", guess)
 
+# %%
 digits = data.digits(seed)
 inputs, targets = digits.batch(64, seed)
 net = models.build(models.Setting(20, wide, "sigmoid"), digits.features, digits.classes, seed)
@@ -82,7 +85,7 @@ def own_ledger(net, inputs, targets):
 
 own = own_ledger(net.double(), inputs.double(), targets)
 slopes, weights = (sum(d for name, d in own if name == kind) for kind in ("Sigmoid", "Linear"))
-claims.predict("Decades taken by the slopes?", guess, slopes)
+prediction.compare(slopes)
 gap = max(abs(row.decades - d) for row, (_, d) in zip(ledger.rows, own, strict=True))
 claims.claim("probe's ledger is ours, row by row", gap < 1e-9)
 claims.claim("decades lost in all", slopes + weights, about=16.1, within=0.02)
@@ -104,8 +107,10 @@ claims.claim("weights; root 1/3 each", weights, about=19 * math.log10(3) / 2, wi
 
 # %%
 guess = None
+prediction = claims.predict("Decades lost, weights times 4?", guess)
 
 
+# %%
 def flows(setting, draws=draws):
     """What the probe finds in several draws of one network."""
     nets = (models.build(setting, 64, 10, 1000 * seed + draw) for draw in range(draws))
@@ -124,7 +129,7 @@ took = {
 weight, slope = took.values()
 total = {name: weight[name] + slope[name] for name in books}
 old, new = "tanh", "tanh, times 4"
-claims.predict("Decades lost, weights times 4?", guess, total[new])
+prediction.compare(total[new])
 claims.claim("tanh: slopes", slope[old], between=(0.1, 0.25))
 for name, s, w in (("relu", 2.9, 4.6), ("relu, he", 2.9, -2.9), (new, 5.2, -6.9)):
     claims.claim(f"{name}: slopes", slope[name], about=s, within=0.08)
@@ -209,7 +214,9 @@ exercises.check(layer_ledger)
 
 # %%
 guess = None
+prediction = claims.predict("Decades saved in tanh with Xavier?", guess)
 
+# %%
 depths = (5, 10, 20)
 matched = {"sigmoid": "xavier", "tanh": "xavier", "relu": "he"}
 skips = {"no skip": "none", "φ(x + Wx)": "post-add", "x + φ(Wx)": "pre-add"}
@@ -224,7 +231,7 @@ table = lost.reshape(3, 2, 3, 3)  # activation, initialisation, skip, depth
 saved = table[:, :, 0] - table[:, :, 2]  # by x + φ(Wx)
 plain = [models.predicted_profile(s, inputs)[0] for s in grid if s.residual == "none"]
 theory = -np.log10(plain).reshape(3, 2, 3)
-claims.predict("Decades saved in tanh with Xavier?", guess, saved[1, 1, 2])
+prediction.compare(saved[1, 1, 2])
 names = [f"{start}, {skip}" for start in ("default", "matched") for skip in skips]
 _, axes = plots.panels(3)
 for ax, name, part, line in zip(axes, matched, table, theory, strict=True):
@@ -398,8 +405,10 @@ claims.claim("and yet its accuracy", calm[1].test_accuracy, below=0.85, drifts=T
 
 # %%
 guess = None
+prediction = claims.predict("First depth for GELU?", guess)
 
 
+# %%
 def until_thousandth(name, start="default", depths=range(2, 41)):
     """Depths, mean decades lost at each, and the theory's, until a thousandth is left."""
     curve = []
@@ -414,7 +423,7 @@ def until_thousandth(name, start="default", depths=range(2, 41)):
 
 names = ("sigmoid", "gelu", "silu", "relu", "tanh", "elu", "selu")
 falls = {name: until_thousandth(name) for name in names}
-claims.predict("First depth for GELU?", guess, int(falls["gelu"][0, -1]))
+prediction.compare(int(falls["gelu"][0, -1]))
 for name, start in (("tanh", "xavier"), ("relu", "he")):
     falls[f"{name}, {start}"] = until_thousandth(name, start, depths=(10, 20, 40))
 
@@ -504,11 +513,13 @@ plots.sliders(signature, depth=(2, 80, 1, 50), activation=names, gain=(0.1, 4.0,
 
 # %%
 guess = None
+prediction = claims.predict("The quiet gain?", guess)
 
+# %%
 nets = {g: models.Setting(50, width, "tanh", "lecun", gain=g) for g in np.arange(95, 150) / 100}
 change = {g: np.log10(models.predicted_profile(s, inputs)[0]) for g, s in nets.items()}
 quiet = min(nets, key=lambda g: abs(change[g]))
-claims.predict("The quiet gain?", guess, quiet)
+prediction.compare(quiet)
 claims.claim("the quiet gain", quiet, about=1.19, within=0.04)
 for part, bounds in ((0.8, (1.2, 2.1)), (1, (-0.4, 0.3)), (1.2, (-1.4, -0.7))):
     setting = models.Setting(50, width, "tanh", "lecun", gain=part * quiet)
@@ -561,3 +572,6 @@ for part, bounds in ((0.8, (1.2, 2.1)), (1, (-0.4, 0.3)), (1.2, (-1.4, -0.7))):
 # [eq. 5](https://arxiv.org/abs/1611.01232).
 #
 # Next: [04 · Is ReLU the cure?](04_activations.ipynb)
+
+# %%
+print(progress.summary())

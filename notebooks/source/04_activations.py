@@ -28,10 +28,11 @@ import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 
-from helpers import claims, data, exercises, models, plots, probe, theory, train
+from helpers import claims, data, exercises, models, plots, probe, progress, theory, train
 
 plots.use_style()
 train.use_one_thread()
+claims.published("04", seed=0, depth=20, width=128, draws=5)
 
 # %% tags=["parameters"]
 seed = 0
@@ -54,6 +55,7 @@ draws = 5
 
 # %%
 guess = None
+prediction = claims.predict("Slope above 1?", guess)
 
 # %%
 smooth = ("sigmoid", "tanh", "softplus", "elu", "selu")
@@ -63,7 +65,7 @@ for name in smooth + hinged:
     u = z.clone().requires_grad_()
     (slopes[name],) = torch.autograd.grad(theory.ACTIVATIONS[name](u).sum(), u)
 steep = [name for name in slopes if slopes[name].max() > 1.001]
-claims.predict("Slope above 1?", guess, len(steep))
+prediction.compare(len(steep))
 for name, value in (("sigmoid", 0.25), ("tanh", 1), ("gelu", 0.5), ("silu", 0.5), ("selu", 1.758)):
     claims.claim(f"{name}, slope at 0", slopes[name][40], about=value, within=0.001)
 _, axes = plots.panels(2)
@@ -90,6 +92,7 @@ plots.show(axes[0])
 
 # %%
 guess = None
+prediction = claims.predict("How many beat tanh?", guess)
 
 
 # %%
@@ -109,7 +112,7 @@ digits = data.digits(seed)
 inputs, targets = digits.batch(128, seed)
 default = {name: flows(name) for name in smooth + hinged}
 better = [name for name in default if factor(default[name]) > factor(default["tanh"])]
-claims.predict("How many beat tanh?", guess, len(better))
+prediction.compare(len(better))
 
 # %%
 _, axes = plots.panels(2)
@@ -302,6 +305,9 @@ def next_layer(k, weight_var, bias_var):
 
 # %%
 guess = None
+prediction = claims.predict("Dead share of layer 10 with He?", guess)
+
+# %%
 (some, labels), dead, lines, alike = digits.batch(256, seed), {}, {}, {}
 noise = torch.randn(256, 4000, generator=torch.Generator().manual_seed(1)).double()
 for start in ("default", "he"):
@@ -316,7 +322,7 @@ for start in ("default", "he"):
         lines[start].append(off.all(dim=0).double().mean())
         alike[start] = (k / torch.outer(k.diagonal(), k.diagonal()).sqrt()).mean()
         k = next_layer(k, *setting.variances)
-claims.predict("Dead share of layer 10 with He?", guess, dead["he"][-1])
+prediction.compare(dead["he"][-1])
 words = {"xlabel": "layer", "ylabel": "dead share", "title": "Dead before any training"}
 ax = plots.curves(dead, lines, x=range(1, 11), **words)
 plots.show(ax)
@@ -418,8 +424,10 @@ for name in ("relu", "leaky_relu", "elu", "silu", "tanh"):
 
 # %%
 guess = None
+prediction = claims.predict("ReLU, layer 1: share that wakes?", guess)
 
 
+# %%
 def put_to_sleep(net, signal):
     """Push every second unit to -5 or below on every picture, layer by layer."""
     for linear, phi in zip(net[:-1:2], net[1::2], strict=True):
@@ -434,7 +442,7 @@ for name in sleepers:
     before = asleep(nets)
     go_on(nets, 0.01)
     woken[name] = (before & ~asleep(nets)).sum(dim=(0, 2)) / before.sum(dim=(0, 2))
-claims.predict("ReLU, layer 1: share that wakes?", guess, woken["relu"][0])
+prediction.compare(woken["relu"][0])
 claims.claim("ReLU higher up: share that wakes", woken["relu"][1:].max(), above=0.03, drifts=True)
 
 # %%
@@ -537,3 +545,6 @@ claims.claim("its biases climbed, of 0.5 possible", climb, below=0.15, drifts=Tr
 # [dying ReLU](https://arxiv.org/abs/1903.06733).
 #
 # Next: [05 · Can initialisation alone do it?](05_initialization.ipynb)
+
+# %%
+print(progress.summary())

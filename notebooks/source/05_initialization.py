@@ -30,10 +30,22 @@ import time
 import numpy as np
 import torch
 
-from helpers import claims, data, exercises, initialize, models, plots, probe, theory, train
+from helpers import (
+    claims,
+    data,
+    exercises,
+    initialize,
+    models,
+    plots,
+    probe,
+    progress,
+    theory,
+    train,
+)
 
 plots.use_style()
 train.use_one_thread()
+claims.published("05", seed=0, depth=1000, draws=1000, map_steps=300)
 
 # %% tags=["parameters"]
 seed = 0
@@ -88,6 +100,9 @@ exercises.check(weight_std)
 
 # %%
 guess = None
+prediction = claims.predict("Spread of delta at layer 1?", guess)
+
+# %%
 ins, outs = np.array([300, 500, 200, 400, 300]), np.array([500, 200, 400, 300, 300])
 rules = {"1/fan_in": 1 / ins, "Xavier": 2 / (ins + outs)}
 
@@ -110,7 +125,7 @@ for name, variances in rules.items():
     up, down = np.cumprod(ins * variances), np.cumprod([1, *(outs * variances)[:0:-1]])[::-1]
     for way, found, line in zip(("up", "down"), ways, (up, down), strict=True):
         measured[f"{name}, {way}"], lines[f"{name}, {way}"] = found, line**0.5
-claims.predict("Spread of delta at layer 1?", guess, measured["1/fan_in, down"][0])
+prediction.compare(measured["1/fan_in, down"][0])
 off = max(np.abs(measured[name] / lines[name] - 1).max() for name in measured)
 claims.claim("Glorot's two equations, worst of 20 points off by", off, below=0.02)
 title, words = "Unequal widths: one wish, or half of both", ("layer", "standard deviation")
@@ -161,10 +176,13 @@ def profile(activation, name):
 
 # %%
 guess = None
+prediction = claims.predict("Factor of one LSUV layer?", guess)
+
+# %%
 relu = {name: profile("relu", name) for name in ("he", "xavier", "default")}
 sigmoid = {name: profile("sigmoid", name) for name in ("default", "xavier", "lsuv", "centred")}
 rates = {name: (found[1] / found[-2]) ** (1 / 27) for name, found in sigmoid.items()}
-claims.predict("Factor of one LSUV layer?", guess, rates["lsuv"])
+prediction.compare(rates["lsuv"])
 theories = []
 for phi, names in (("relu", ("he", "xavier", "default")), ("sigmoid", ("default", "xavier"))):
     settings = {name: models.Setting(30, 128, phi, name) for name in names}
@@ -223,8 +241,10 @@ for name, low, high in (("xavier", 0, 0.2), ("lsuv", 0, 0.2), ("centred", 0.6, 1
 
 # %%
 guess = None
+prediction = claims.predict("Share kept by the typical network?", guess)
 
 
+# %%
 def log_shares(layers, width=50):
     """Log of the share of the squared gradient norm kept, in many ReLU networks, He's weights."""
     generator = torch.Generator().manual_seed(seed)
@@ -241,7 +261,7 @@ def log_shares(layers, width=50):
 
 logs = {f"{layers} layers": log_shares(layers) for layers in (5, 20)}
 kept = np.exp(logs["20 layers"])
-claims.predict("Share kept by the typical network?", guess, np.median(kept))
+prediction.compare(np.median(kept))
 
 # %%
 edges, grid = np.linspace(-7, 3, 26), np.linspace(-7, 3, 201)
@@ -304,8 +324,10 @@ exercises.check(typical_over_mean)
 
 # %%
 guess = None
+prediction = claims.predict("The middle one of 64?", guess)
 
 
+# %%
 def stretches(name, activation, gain):
     """Singular values of 40 layers of width 64 at a digit; geometric mean of 5 draws."""
     setting = models.Setting(42, 64, activation, name, gain=gain, bias_var=0.0)
@@ -322,7 +344,7 @@ values = {}
 for phi, gain in (("linear", 1.0), ("tanh", 1.02)):
     for label, name in (("Gaussian", "lecun"), ("orthogonal", "orthogonal")):
         values[f"{label}, {phi}"] = stretches(name, phi, gain)
-claims.predict("The middle one of 64?", guess, values["Gaussian, linear"][31])
+prediction.compare(values["Gaussian, linear"][31])
 
 # %%
 k = np.arange(1, 65)
@@ -391,8 +413,11 @@ exercises.check(orthogonal_like)
 
 # %%
 guess = None
+prediction = claims.predict("xi?", guess)
+
+# %%
 depths, variances = (5, 10, 20, 40, 80), (0.5, 1, 1.25, 1.5, 1.76, 2, 2.5, 3, 4, 6)
-claims.predict("xi?", guess, -1 / np.log(theory.fixed_point("tanh", 1.0, 0.05).chi))
+prediction.compare(-1 / np.log(theory.fixed_point("tanh", 1.0, 0.05).chi))
 
 
 def row(name, layers):
@@ -451,6 +476,9 @@ claims.claim("chaos: training minus test", found[2, 8, 0] - found[2, 8, 1], abov
 
 # %%
 guess = None
+prediction = claims.predict("Directions after 1,000 layers of Xavier?", guess)
+
+# %%
 starts = {
     "orthogonal, 1.02": ("orthogonal", 1.02, 2e-5),
     "Gaussian, 1.02": ("lecun", 1.02, 2e-5),
@@ -469,7 +497,7 @@ for name, setting in settings.items():
     h = net[:-1](inputs.double()).detach()
     shares = torch.linalg.svdvals(h - h.mean(dim=0)) ** 2
     spread[name] = (shares.sum() ** 2 / (shares**2).sum()).item()
-claims.predict("Directions after 1,000 layers of Xavier?", guess, spread["Xavier"])
+prediction.compare(spread["Xavier"])
 
 
 # %%
@@ -559,3 +587,6 @@ for (name, found), bound in zip(spread.items(), ((14, 25), (1, 1.2), (1, 1.2)), 
 # [10,000 layers](https://arxiv.org/abs/1806.05393).
 #
 # Next: [06 · Does BatchNorm stabilise?](06_normalization.ipynb)
+
+# %%
+print(progress.summary())

@@ -35,10 +35,11 @@ from torch import nn
 from torch.autograd import gradcheck
 from torch.nn.functional import cross_entropy
 
-from helpers import claims, data, exercises, models, plots, probe, theory, train
+from helpers import claims, data, exercises, models, plots, probe, progress, theory, train
 
 plots.use_style()
 train.use_one_thread()
+claims.published("06", seed=0, width=128, draws=3)
 
 # %% tags=["parameters"]
 seed = 0
@@ -110,6 +111,7 @@ for top, low, high in ((255, 0.9, 1), (1, 0, 0.01)):
 
 # %%
 guess = None
+prediction = claims.predict("Layer norm: factor a layer?", guess)
 
 # %%
 digits = data.digits(seed)
@@ -131,7 +133,7 @@ def factor(profile):
 
 
 rescue = {norm: profile(norm) for norm in ("none", "layer", "rms", "batch")}
-claims.predict("Layer norm: factor a layer?", guess, round(factor(rescue["layer"]), 2))
+prediction.compare(round(factor(rescue["layer"]), 2))
 
 # %%
 found, lines = ({norm: pair[i] for norm, pair in rescue.items()} for i in (0, 1))
@@ -217,7 +219,9 @@ exercises.check(layer_factor)
 
 # %%
 guess = None
+prediction = claims.predict("Layer 1 over layer 50?", guess)
 
+# %%
 cases = {
     "ReLU, batch norm": ("batch", "relu"),
     "tanh, batch norm": ("batch", "tanh"),
@@ -227,7 +231,7 @@ cases = {
 deep = {name: profile(*case, depth=50) for name, case in cases.items()}
 found, lines = ({name: pair[i] for name, pair in deep.items()} for i in (0, 1))
 grown = found["ReLU, batch norm"][0]
-claims.predict("Layer 1 over layer 50?", guess, grown, digits=1)
+prediction.compare(grown, digits=1)
 claims.claim("ReLU, batch norm: layer 1 over 50", grown, between=(2e3, 2e4), digits=1)
 adam = {"depth": 50, "rule": "adam", "steps": 150}
 runs = {name: trained(*case, **adam) for name, case in cases.items()}
@@ -294,6 +298,7 @@ claims.claim("forward, a small difference", (high / low) ** (1 / 47), about=exac
 
 # %%
 guess = None
+prediction = claims.predict("Share in evaluation mode?", guess)
 
 
 # %%
@@ -313,7 +318,7 @@ def in_both_modes(momentum):
 
 
 (training, quick), (_, slow) = in_both_modes(0.1), in_both_modes(0.01)
-claims.predict("Share in evaluation mode?", guess, round(slow[-1], 1))
+prediction.compare(round(slow[-1], 1))
 shares = {"training mode": training, "evaluation, 0.1": quick, "evaluation, 0.01": slow}
 
 # %%
@@ -480,12 +485,14 @@ def instead(norm, inputs, output):  # takes the place of a batch norm in trainin
 
 # %%
 guess = None
+prediction = claims.predict("Norm of the gradient?", guess)
 
+# %%
 x = torch.randn(64, 64, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 norms = (suspect, nn.BatchNorm1d(64).double())
 claims.claim("the outputs agree", torch.allclose(norms[0](x), norms[1](x.requires_grad_())))
 sizes = [torch.autograd.grad(norm(x).square().sum(), x)[0].norm() for norm in norms]
-claims.predict("Norm of the gradient?", guess, sizes[0])
+prediction.compare(sizes[0])
 claims.claim("norm of the gradient through suspect", sizes[0], about=130, within=0.05)
 claims.claim("through nn.BatchNorm1d", sizes[1], below=0.01)
 claims.claim("gradcheck rejects", not gradcheck(suspect, x[:4, :3], raise_exception=False))
@@ -583,3 +590,6 @@ exercises.check(batch_norm_with_gradient)
 # et al. 2018, [on covariate shift](https://arxiv.org/abs/1805.11604).
 #
 # Next: [07 · Why do skips work, and when do they not?](07_residual_connections.ipynb)
+
+# %%
+print(progress.summary())

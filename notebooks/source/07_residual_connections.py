@@ -28,10 +28,11 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from helpers import claims, data, exercises, models, plots, probe, theory, train
+from helpers import claims, data, exercises, models, plots, probe, progress, theory, train
 
 plots.use_style()
 train.use_one_thread()
+claims.published("07", seed=0, blocks=20, deep=50, draws=10, steps=150)
 
 # %% tags=["parameters"]
 seed = 0
@@ -88,10 +89,12 @@ for name, activation, residual, rate, outcome in orders:
 
 # %%
 guess = None
+prediction = claims.predict("Decades lost with skips?", guess)
 
+# %%
 ax = plots.layer_profile({n: f.delta_norms for n, f in flows.items()}, title="Skips end vanishing")
 plots.show(ax)
-claims.predict("Decades lost with skips?", guess, flows["x + sigmoid(Wx)"].decades_lost)
+prediction.compare(flows["x + sigmoid(Wx)"].decades_lost)
 for (name, flow), low in zip(flows.items(), (17.4, 0, -1, -1.6), strict=True):
     claims.claim(f"{name}: decades lost", flow.decades_lost, between=(low, low + 1))
 
@@ -184,7 +187,9 @@ def growth(setting: models.Setting) -> np.ndarray:
 
 # %%
 guess = None
+prediction = claims.predict("Growth of the square over 20 blocks?", guess)
 
+# %%
 base = {"depth": blocks + 2, "width": 128, "activation": "relu", "initialization": "he"}
 cures = {
     "x + F": {"residual": "pre-act"},
@@ -195,7 +200,7 @@ cures = {
     "Fixup": {"residual": "fixup", "depth": 2 * blocks + 2},
 }
 measured = {name: growth(models.Setting(**{**base, **cure})) for name, cure in cures.items()}
-claims.predict("Growth of the square over 20 blocks?", guess, measured["x + F"][1][0])
+prediction.compare(measured["x + F"][1][0])
 
 after = np.arange(blocks + 1.0)
 predicted = dict.fromkeys(cures, np.ones(blocks + 1))
@@ -334,11 +339,13 @@ for name, weights, rho in ((he, "he", 1), (plain, "default", 1 / 6), (scaled, "h
 
 # %%
 guess = None
+prediction = claims.predict("Branches passed on average?", guess)
 
+# %%
 words = {"xlabel": "branches on the path", "ylabel": "share of the squared gradient"}
 ax = plots.curves(shares, binomial, x=lengths, title="Fifty blocks, three depths", **words)
 plots.show(ax)
-claims.predict("Branches passed on average?", guess, shares[plain] @ lengths)
+prediction.compare(shares[plain] @ lengths)
 rows = (he, 25, 0, 1e-13), (plain, 7.14, 2e-4, 1e-3), (scaled, 0.98, 0.3, 0.43)
 for name, mean, low, high in rows:
     claims.claim(f"{name}: mean length", shares[name] @ lengths, about=mean, within=0.12)
@@ -429,11 +436,13 @@ def correlations(values: np.ndarray) -> np.ndarray:
 
 # %%
 guess = None
+prediction = claims.predict("Correlation of neighbours?", guess)
 
+# %%
 kinds = ("1 layer", "24 layers, BN, skips", "24 layers, BN", "24 layers")
 traces = {kind: [trace(kind, draw) for draw in range(draws)] for kind in kinds}
 fading = {kind: np.mean([correlations(t) for t in traces[kind]], axis=0) for kind in kinds}
-claims.predict("Correlation of neighbours?", guess, fading["24 layers, BN"][1], digits=1)
+prediction.compare(fading["24 layers, BN"][1], digits=1)
 
 _, axes = plots.panels(2, share=False)
 shifted = {k: traces[k][0] / traces[k][0].std() - 8 * n for n, k in enumerate(kinds[:3])}
@@ -494,13 +503,15 @@ def agreement(net: torch.nn.Module) -> list[float]:
 
 # %%
 guess = None
+prediction = claims.predict("Decades lost, plain, 44 layers?", guess)
 
+# %%
 skips = {"plain": "none", "skips": "pre-act"}
 cases = {f"{kind}, {n}": (n, skips[kind]) for kind in skips for n in (8, 44)}
 batch = images[:64], labels[:64], functional.cross_entropy
 flows = {name: probe.record(picture_net(*case), *batch) for name, case in cases.items()}
 cosines = {name: agreement(picture_net(*case)) for name, case in cases.items()}
-claims.predict("Decades lost, plain, 44 layers?", guess, flows["plain, 44"].decades_lost)
+prediction.compare(flows["plain, 44"].decades_lost)
 claims.claim("plain, 44: a layer", flows["plain, 44"].norm_factor, about=1.165, within=0.04)
 for name, low, high in zip(cases, (-0.6, -3.2, -0.2, -0.4), (0.6, -1.6, 0.9, 0.9), strict=True):
     claims.claim(f"{name}: decades lost", flows[name].decades_lost, between=(low, high))
@@ -608,3 +619,6 @@ plots.show(ax)
 # layers](https://arxiv.org/abs/1806.05393).
 #
 # Next: lesson 08, what does a gate buy?
+
+# %%
+print(progress.summary())

@@ -29,7 +29,7 @@ _HANDOUT = Path(__file__).parent / "handout"
 # What lessons and experiments import, and what that imports: modules, and packages as a whole.
 _PUBLIC = (
     *("checks", "claims", "data", "experiment", "files", "initialize", "models", "plain", "plots"),
-    *("probe", "text", "theory", "train"),
+    *("probe", "progress", "text", "theory", "train"),
 )
 # Of the exercises only these, by name: lesson_NN, with references and mistakes, is not among them.
 _EXERCISES = (
