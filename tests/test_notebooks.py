@@ -6,6 +6,7 @@ an experiment takes minutes and runs here at small parameters only.
 """
 
 import ast
+import base64
 import json
 import os
 import re
@@ -169,7 +170,30 @@ def nothing_that_changes(notebook, name):
 def described_figures(notebook, name):
     alts = [image.metadata.get("image/png", {}).get("alt", "") for image in figures(notebook)]
     complaints = [f"figure {n} has no alt text" for n, alt in enumerate(alts, 1) if not alt.strip()]
-    return complaints + [f"alt text twice: {alt!r}" for alt in set(alts) if alts.count(alt) > 1]
+    complaints += [f"alt text twice: {alt!r}" for alt in set(alts) if alts.count(alt) > 1]
+    shows = [
+        node
+        for node in trees(notebook)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "plots.show"
+    ]
+    return complaints + [f"words in the code: {ast.unparse(c)}" for c in shows if len(c.args) > 1]
+
+
+def titled_panels(notebook, name):
+    """Every panel has a title; plots.show says so if one has none."""
+    words = [image.data.get("text/plain", "untitled") for image in figures(notebook)]
+    return [f"a panel without a title: {title}" for title in words if "untitled" in title]
+
+
+def sharp_figures(notebook, name):
+    """A picture has twice as many dots as the page shows, and fits on a page."""
+    complaints = []
+    for image in figures(notebook):
+        dots = int.from_bytes(base64.b64decode(image.data["image/png"])[16:20], "big")
+        width = image.metadata.get("image/png", {}).get("width", dots)
+        if dots != 2 * width or width > 800:
+            complaints.append(f"a figure of {dots} dots is shown {width} wide")
+    return complaints
 
 
 def literal_parameters(notebook, name):
@@ -391,6 +415,8 @@ RULES = [
     only_text_and_png,
     nothing_that_changes,
     described_figures,
+    titled_panels,
+    sharp_figures,
     literal_parameters,
     numbered_title,
     one_setup,
@@ -408,6 +434,8 @@ EXPERIMENT_RULES = [
     only_text_and_png,
     nothing_that_changes,
     described_figures,
+    titled_panels,
+    sharp_figures,
     literal_parameters,
     experiment_title,
     no_exercises,
@@ -437,8 +465,10 @@ def good():
         return nbformat.v4.new_output("stream", text=words)
 
     def figure(alt):
-        data = {"image/png": "iVBORw0KGgo=", "text/plain": "<Figure size 640x480>"}
-        return nbformat.v4.new_output("display_data", data, metadata={"image/png": {"alt": alt}})
+        png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (1216).to_bytes(4, "big")
+        data = {"image/png": base64.b64encode(png).decode(), "text/plain": "It falls"}
+        about = {"image/png": {"alt": alt, "width": 608}}
+        return nbformat.v4.new_output("display_data", data, metadata=about)
 
     notebook = nbformat.v4.new_notebook(cells=cells)
     published = 'claims.published("01", seed=0, rates=[-1.5, "a"])'
@@ -565,6 +595,16 @@ BAD = [
         described_figures,
         lambda nb: code_cells(nb)[3].outputs[0].metadata["image/png"].update(alt="Curve b."),
     ),
+    (described_figures, coding('plots.show(ax, "It falls.")')),
+    (
+        titled_panels,
+        lambda nb: code_cells(nb)[3].outputs[0].data.update({"text/plain": "a; untitled: y"}),
+    ),
+    (
+        sharp_figures,
+        lambda nb: code_cells(nb)[3].outputs[0].metadata["image/png"].update(width=1216),
+    ),
+    (sharp_figures, lambda nb: code_cells(nb)[3].outputs[0].metadata["image/png"].pop("width")),
     (literal_parameters, lambda nb: tagged(nb, "parameters")[0].metadata.update(tags=[])),
     (literal_parameters, parameters("seed = 0\nrate = 2 * seed")),
     (literal_parameters, parameters("seed = 0\nrate = 0.25**30")),

@@ -1418,4 +1418,7 @@ def test_the_plain_text_has_no_number_that_was_measured(bundles):
         ax = plots.training_curves({"run": history(2.3, end)}, title="It learns")
         plots.show(ax)
         plots.show(plots.curves({"a": [end]}, x=[1], **AXES))
-    assert [data["text/plain"] for data, _ in bundles] == ["It learns", "decades against gain"] * 2
+    assert [data["text/plain"] for data, _ in bundles] == [
+        "It learns",
+        "untitled: decades against gain",
+    ] * 2

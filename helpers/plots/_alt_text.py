@@ -32,12 +32,16 @@ class _Detail(Enum):
 
 
 def headline(figure: Figure) -> str:
-    """Return the titles of a figure's panels, or else what is on their axes."""
-    panels = _panels(figure)
-    titles = [ax.get_title(loc="left") or ax.get_title() for ax in panels]
-    named = list(dict.fromkeys(filter(None, titles)))
-    axes = [f"{ax.get_ylabel()} against {ax.get_xlabel()}" for ax in panels]
-    return "; ".join(named or axes)
+    """Return the titles of a figure's panels; what has none is called untitled."""
+    titles = [
+        _title(ax) or f"untitled: {ax.get_ylabel()} against {ax.get_xlabel()}"
+        for ax in _panels(figure)
+    ]
+    return "; ".join(dict.fromkeys(titles))
+
+
+def _title(ax: Axes) -> str:
+    return ax.get_title(loc="left") or ax.get_title()
 
 
 def description(figure: Figure) -> str:
@@ -66,7 +70,7 @@ def _panels(figure: Figure) -> list[Axes]:
 
 
 def _panel(ax: Axes, parts: list[str]) -> str:
-    title = ax.get_title(loc="left") or ax.get_title()
+    title = _title(ax)
     axes = " against ".join(filter(None, [_axis(ax, "y"), _axis(ax, "x")]))
     return " ".join([*([f"{title}:"] if title else []), f"{axes}.", f"{'; '.join(parts)}."])
 

@@ -486,7 +486,8 @@ exercises.check(first_depth)
 #
 # The signature picture with sliders. The gain is $\sigma_w$, the standard deviation of the weights
 # times $\sqrt{\text{fan\_in}}$; PyTorch's default is 0.58, Xavier's about 1. Move anything, and
-# theory and measurement follow at once. (Without a running kernel you see the still.)
+# theory and measurement follow at once; the last three curves stay in grey, and *Reset* leads back
+# to the picture printed here. (Without a running kernel you see the still.)
 #
 # **Quest.** Find the gain at which 50 tanh layers neither vanish nor explode, so that layer 1 gets
 # what layer 50 sends. Write it in place of `None` in the cell after the picture.
