@@ -317,6 +317,8 @@ def test_lab_opens_the_learners_copy(root):
         asked = settings["schema"]["properties"]
         assert asked["fetchNews"]["default"] == "false"
         assert asked["checkForUpdates"]["default"] is False
+        # The extension that gives figures their alt text is loaded.
+        assert '"name": "vanishing-gradients"' in page("/lab/tree/01_good.ipynb")[1]
         assert json.loads(page("/lab/api/news")[1]) == {"news": []}
         assert json.loads(page("/lab/api/update")[1]) == {"notification": None}
         assert (root / "my_course" / "02_claim.ipynb").exists()

@@ -1230,6 +1230,14 @@ def test_a_legend_that_hides_nothing_stays(monkeypatch):
     assert not figure.legends
 
 
+def test_the_legend_above_a_map_stays_although_its_line_would_pass_there(monkeypatch):
+    line = {"edge": ([0.5, 1, 1.5], [0, 40, 0])}  # clipped at the upper edge of the map
+    ax = plots.heat_map([[1.0], [2.0]], x=[1], y=[1, 2], lines=line, **MAP)
+    figure = settled(ax, monkeypatch)
+    assert words(ax) == ["edge"]
+    assert not figure.legends
+
+
 def test_names_go_to_the_ends_of_lines_where_a_legend_would_lie_on_data(monkeypatch):
     x = np.linspace(0, 1, 200)
     many = {f"{n} waves of sea": n + 0.45 * np.sin(40 * x) for n in range(6)}
@@ -1380,6 +1388,12 @@ def test_words_tell_one_panel_after_the_other(bundles):
     words = words_for(left, bundles)
     assert words.index("Left: ") < words.index("a from") < words.index("Right: ")
     assert bundles[-1][0]["text/plain"] == "Left; Right"
+    figure, (left, right) = plots.panels(2)
+    figure.suptitle("Both")
+    for ax in (left, right):
+        plots.layer_profile({"a": FIRST}, title="One", ax=ax)
+    assert words_for(left, bundles).startswith("Both. One: ")
+    assert bundles[-1][0]["text/plain"] == "Both; One"
 
 
 def test_words_get_fewer_until_they_can_be_listened_to(bundles):

@@ -37,7 +37,7 @@ def headline(figure: Figure) -> str:
         _title(ax) or f"untitled: {ax.get_ylabel()} against {ax.get_xlabel()}"
         for ax in _panels(figure)
     ]
-    return "; ".join(dict.fromkeys(titles))
+    return "; ".join(dict.fromkeys(filter(None, [figure.get_suptitle(), *titles])))
 
 
 def _title(ax: Axes) -> str:
@@ -51,8 +51,9 @@ def description(figure: Figure) -> str:
     the ends of a line, then only how far all lines of a panel reach.
     """
     panels = _panels(figure)
+    start = f"{figure.get_suptitle()}. " if figure.get_suptitle() else ""
     for detail in (_Detail.TURNS, _Detail.ENDS):
-        written = " ".join(_panel(ax, _parts(ax, detail)) for ax in panels)
+        written = start + " ".join(_panel(ax, _parts(ax, detail)) for ax in panels)
         if len(written) <= _LONGEST:
             return written
     shorter = []
@@ -60,7 +61,7 @@ def description(figure: Figure) -> str:
         names = _parts(ax, _Detail.NAMES)
         again = before is not None and names == _parts(before, _Detail.NAMES)
         shorter.append(_panel(ax, [*(["the same"] if again else names), *_reach(ax)]))
-    return text.shortened(" ".join(shorter), _LONGEST - 1)
+    return text.shortened(start + " ".join(shorter), _LONGEST - 1)
 
 
 def _panels(figure: Figure) -> list[Axes]:

@@ -82,18 +82,20 @@ def _say_what_is_hidden(ax: Axes, legend: Legend) -> None:
 
 def _hides(box: Bbox, ax: Axes, but: Sequence[Artist]) -> bool:
     """Say whether a box lies on anything that is drawn but these."""
-    inner = box.padded(-2)
+    seen = Bbox.intersection(box.padded(-2), ax.bbox)  # nothing is drawn outside the axes
+    if seen is None:
+        return False
     for line in ax.get_lines():
         points = _points(line)
         if line in but or not len(points):
             continue
         if line.get_linestyle() == "None":
-            if ((points > inner.min) & (points < inner.max)).all(axis=1).any():
+            if ((points > seen.min) & (points < seen.max)).all(axis=1).any():
                 return True
-        elif line.get_path().transformed(line.get_transform()).intersects_bbox(inner, filled=False):
+        elif line.get_path().transformed(line.get_transform()).intersects_bbox(seen, filled=False):
             return True
     return any(
-        other.get_window_extent().overlaps(inner)
+        other.get_window_extent().overlaps(seen)
         for other in (*ax.patches, *ax.texts)
         if other not in but and other.get_zorder() > 0  # what is behind all, such as a zone, may be
     )
