@@ -151,7 +151,7 @@ def _height(ax: Axes, ys: np.ndarray) -> np.ndarray:
 
 
 def _agreement(ax: Axes, xs: np.ndarray, ys: np.ndarray, theory: Line2D | None) -> str:
-    """Say whether a line's theory runs through it, or where it ends instead."""
+    """Say whether a line's theory runs through it, or where it is farthest from it."""
     if theory is None:
         return ""
     places, values = _data(theory)
@@ -160,8 +160,12 @@ def _agreement(ax: Axes, xs: np.ndarray, ys: np.ndarray, theory: Line2D | None) 
     shared = np.isfinite(expected) & np.isfinite(ys)
     if not shared.any():
         return ""
-    distance = np.abs(_height(ax, ys[shared]) - _height(ax, expected[shared])).max()
-    return ", on theory" if distance < _SEEN else f", theory to {_number(ax, values[-1])}"
+    xs, expected = xs[shared], expected[shared]
+    distance = np.abs(_height(ax, ys[shared]) - _height(ax, expected))
+    worst = distance.argmax()
+    if distance[worst] < _SEEN:
+        return ", on theory"
+    return f", theory {_number(ax, expected[worst])} at {_place(ax, xs[worst])}"
 
 
 def _bars(ax: Axes) -> Iterator[str]:

@@ -1,7 +1,8 @@
 """Name the series of a finished figure where no name hides what is drawn."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -21,20 +22,25 @@ def settle_names(figure: Figure) -> None:
     room there, or else below the figure. An axis that panels share is named once.
 
     Args:
-        figure: A figure on which everything has been drawn.
+        figure: A figure on which everything has been drawn; its parts have their final
+            places afterwards.
     """
+    legends = {ax: legend for ax in figure.axes if (legend := ax.get_legend())}
     for ax in figure.axes:
         _name_shared_axis_once(ax)
-    figure.draw_without_rendering()
-    legends = {ax: legend for ax in figure.axes if (legend := ax.get_legend())}
     for ax, legend in legends.items():
         _say_what_is_hidden(ax, legend)
-    figure.draw_without_rendering()
-    if not any(_hides(legend.get_window_extent(), ax, []) for ax, legend in legends.items()):
-        return
-    if len(figure.axes) == 1 and all(_name_at_ends(*panel) for panel in legends.items()):
-        return
-    _name_below(figure, legends)
+    _lay_out(figure)
+    if any(_hides(legend.get_window_extent(), ax, []) for ax, legend in legends.items()):
+        if len(figure.axes) > 1 or not all(_name_at_ends(*panel) for panel in legends.items()):
+            _name_below(figure, legends.values())
+        _lay_out(figure)
+    figure.set_layout_engine("none")  # drawing would only do the same again, which takes a while
+
+
+def _lay_out(figure: Figure) -> None:
+    if engine := figure.get_layout_engine():
+        engine.execute(figure)
 
 
 def _name_shared_axis_once(ax: Axes) -> None:
@@ -129,17 +135,19 @@ def _name_at_ends(ax: Axes, legend: Legend) -> bool:
     entries = zip(*ax.get_legend_handles_labels(), strict=True)
     others = [(handle, label) for handle, label in entries if label not in written]
     if others:
-        ax.legend(*zip(*others, strict=True))
+        rest, figure = ax.legend(*zip(*others, strict=True)), cast("Figure", ax.figure)
+        _lay_out(figure)
+        if _hides(rest.get_window_extent(), ax, []):
+            _name_below(figure, [rest])
     return True
 
 
-def _name_below(figure: Figure, legends: dict[Axes, Legend]) -> None:
+def _name_below(figure: Figure, legends: Iterable[Legend]) -> None:
     """Put one legend below the figure; a label has one look in all its panels."""
-    entries: dict[str, Artist] = {}
-    for ax, legend in legends.items():
+    entries: dict[str, Any] = {}
+    for legend in legends:
         written = [name.get_text() for name in legend.get_texts()]
-        handles = ax.get_legend_handles_labels()[0]
-        entries = dict(zip(written, handles, strict=True)) | entries
+        entries = dict(zip(written, legend.legend_handles, strict=True)) | entries
         legend.remove()
     columns = int(figure.get_figwidth() / (_EM * (5 + 0.55 * max(map(len, entries)))))
     figure.legend(
