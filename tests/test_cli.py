@@ -4,17 +4,16 @@ import platform
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.request
-from contextlib import contextmanager
 from importlib import metadata
 
 import nbformat
 import pytest
 from click.testing import CliRunner
+from commands import free_port, started
 
 from helpers import cli, lessons
 from helpers.cli import version
@@ -59,15 +58,6 @@ Path(os.environ["PID_FILE"]).write_text(str(os.getpid()))
 time.sleep(60)
 """
 CLONE = sources.ROOT
-# The command as installed, but for a course in another folder.
-COURSE = """
-import sys
-from pathlib import Path
-from helpers import cli
-from helpers.lessons import sources
-sources.ROOT = Path(sys.argv.pop(1))
-cli.main()
-"""
 
 
 @pytest.fixture
@@ -228,23 +218,6 @@ def test_an_experiment_is_rendered_and_run_when_it_is_named(root):
     )
 
 
-@contextmanager
-def started(root, *words, **environment):
-    """Start the real command in a process of its own; end it whatever happens."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", COURSE, str(root), *words],
-        env={**os.environ, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.communicate(timeout=30)
-
-
 def waited_for(answer, process):
     """Return what a function gives as soon as it no longer raises or returns nothing."""
     for _ in range(300):
@@ -277,9 +250,7 @@ def test_ctrl_c_stops_the_lessons(root):
 def test_lab_opens_the_learners_copy(root):
     publish(root)
     shutil.copytree(CLONE / ".jupyter", root / ".jupyter")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     words = ["lab", "--no-browser", "--IdentityProvider.token=abc"]
 
     def page(path):
@@ -291,9 +262,10 @@ def test_lab_opens_the_learners_copy(root):
 
     with started(root, *words, JUPYTER_PORT=str(port), HOME=str(root)) as process:
         _, text = waited_for(lambda: page("/api/contents/01_good.ipynb"), process)
-        assert json.loads(text)["content"]["cells"][1]["source"].startswith('print("✓')
+        assert json.loads(text)["content"]["cells"][2]["source"].startswith('print("✓')
         address, _ = page("/")
         assert address.endswith("/lab/tree/01_good.ipynb")
+        assert '"name": "course-page"' in page("/lab")[1]
         settings = json.loads(
             page("/lab/api/settings/@jupyterlab/apputils-extension:notification")[1]
         )
