@@ -1,0 +1,249 @@
+"""What learners see: lessons in the real JupyterLab, in a real browser, wide and narrow."""
+
+import os
+import re
+import shutil
+import urllib.request
+from contextlib import contextmanager
+
+import nbformat
+import pytest
+from commands import free_port, started
+from waiting import CEILING, wait_for
+
+from helpers import lessons
+from helpers.lessons import sources
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
+)
+if not CHROMIUM:
+    pytest.skip("no Chromium here: lessons are not tried in a browser", allow_module_level=True)
+from playwright.sync_api import expect, sync_playwright  # noqa: E402 - of no use without
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+DESKTOP, PHONE = (1280, 800), (390, 844)
+START = "00_start_here.ipynb"
+# What the first lesson has not: a slider, and two trainings in one cell.
+SMALL = """\
+# %% [markdown]
+# # 90 · What moves?
+
+# %% tags=["setup"]
+import time
+
+from torch.nn import functional
+
+from helpers import data, models, plots, train
+
+split = data.digits()
+
+
+def slow(outputs, targets):
+    time.sleep(0.01)
+    return functional.cross_entropy(outputs, targets)
+
+
+# %%
+for width in train.each([16, 32]):
+    net = models.build(models.Setting(2, width), split.features, split.classes)
+    train.fit(net, split, train.Recipe("sgd", rate=0.1, steps=100), loss_fn=slow)
+
+
+# %%
+def powers(power):
+    ax = plots.layer_profile({"a line": [10.0**-power, 1.0]}, title=f"power {power}")
+    plots.show(ax, f"A line that falls by {power} decades.")
+
+
+plots.sliders(powers, power=(1, 9, 1, 2))
+"""
+WRONG = """\
+def decades_lost(first, last):
+    return math.log(last / first)
+"""
+RIGHT = WRONG.replace("log(", "log10(")
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    """Where a learner's copy of a small course is open in JupyterLab."""
+    root = tmp_path_factory.mktemp("course")
+    source = root / "notebooks" / "source" / "90_small.py"
+    source.parent.mkdir(parents=True)
+    source.write_text(SMALL, encoding="utf-8")
+    small = lessons.learner_view(source)
+    nbformat.write(small, root / "notebooks" / "90_small.ipynb")
+    shutil.copy(sources.ROOT / "notebooks" / START, root / "notebooks")
+    shutil.copytree(sources.ROOT / ".jupyter", root / ".jupyter")
+    port = free_port()
+    here = f"http://127.0.0.1:{port}"
+
+    def answers():
+        try:
+            return urllib.request.urlopen(f"{here}/api", timeout=10).read()
+        except OSError:
+            return b""
+
+    options = ["--no-browser", "--IdentityProvider.token=", "--ServerApp.password="]
+    surroundings = {
+        "JUPYTER_PORT": str(port),
+        "HOME": str(root),
+        "IPYTHONDIR": str(root / "ipython"),
+    }
+    # Bars are shown, and a claim that fails is told: tests hide and forbid that elsewhere.
+    hidden = ("TQDM_DISABLE", "COURSE_CLAIMS")
+    with (
+        (root / "log").open("w") as log,
+        started(root, "lab", *options, output=log, without=hidden, **surroundings) as process,
+    ):
+        wait_for(answers, process)
+        yield here
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    expect.set_options(timeout=1000 * CEILING)
+    # Root may start Chromium only without its sandbox.
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def opened(chromium, address):
+    """Open a lesson; at the end nothing was complained of, and nothing asked of the network."""
+
+    @contextmanager
+    def open_lesson(name, size):
+        context = chromium.new_context(viewport=dict(zip(("width", "height"), size, strict=True)))
+        context.set_default_timeout(1000 * CEILING)
+        page = context.new_page()
+        complaints, elsewhere = [], []
+        page.on("console", lambda told: told.type == "error" and complaints.append(told.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda asked: local(asked.url) or elsewhere.append(asked.url))
+        page.goto(f"{address}/lab/tree/{name}?reset")
+        expect(page.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible()
+        yield page
+        context.close()
+        assert (complaints, elsewhere) == ([], [])
+
+    def local(url):
+        return url.startswith((address, "data:", "blob:"))
+
+    return open_lesson
+
+
+@contextmanager
+def run_all(page):
+    """Run every cell by the menu; at the end of the block wait for the last."""
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    waiting = page.locator(".jp-InputPrompt").get_by_text("[*]:")
+    expect(waiting.first).to_be_attached()
+    yield
+    expect(waiting).to_have_count(0)
+
+
+def cell(page, text):
+    return page.locator(".jp-CodeCell").filter(has_text=text)
+
+
+def write(page, old, new):
+    """Write something else into the cell that has a text."""
+    cell(page, old).locator(".cm-content").click()
+    page.keyboard.press("ControlOrMeta+A")
+    page.keyboard.insert_text(new)
+
+
+def outputs(page, kind):
+    return page.locator(f'.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.{kind}"]')
+
+
+# Every value of every bar that is on the page, and the most bars there were at a time.
+WATCH = """() => {
+  window.bars = { values: [], most: 0 };
+  new MutationObserver(() => {
+    const found = [...document.querySelectorAll("progress")];
+    bars.most = Math.max(bars.most, found.length);
+    bars.values.push(...found.map((bar) => bar.value));
+  }).observe(document.body, { subtree: true, childList: true });
+}"""
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE])
+def test_a_fresh_lesson_can_be_read_and_its_prose_cannot_be_changed(opened, size):
+    with opened(START, size) as page:
+        title = page.get_by_role("heading", name="00 · What will I be able to do?")
+        expect(title).to_be_visible()
+        prose = page.locator(".jp-MarkdownCell")
+        assert prose.first.bounding_box()["width"] > 0.7 * size[0] - 50
+        assert page.evaluate("document.documentElement.scrollWidth") == size[0]
+        wide = "cells => cells.filter((cell) => cell.scrollWidth > cell.clientWidth + 1).length"
+        assert prose.locator(".jp-RenderedMarkdown").evaluate_all(wide) == 0
+        expect(page.locator("mjx-container").first).to_be_attached()
+
+        assert set(page.locator(".jp-CodeCell .jp-InputPrompt").all_text_contents()) == {"[ ]:"}
+        expect(page.locator(".jp-OutputArea-output")).to_have_count(0)
+
+        before = prose.first.text_content()
+        title.dblclick()
+        page.keyboard.press("Enter")
+        page.keyboard.insert_text("by accident")
+        expect(title).to_be_visible()
+        assert prose.first.text_content() == before
+
+
+def test_a_lesson_at_another_parameter_with_a_wrong_answer_and_then_a_right_one(opened):
+    with opened(START, DESKTOP) as page:
+        write(page, "depth = 30", "seed = 0\ndepth = 20\nsteps = 50\nlr = 0.05")
+        write(page, "def decades_lost", WRONG)
+        page.locator(".jp-MarkdownCell").first.click()
+        view = page.locator(".jp-WindowedPanel-outer")
+        before = view.evaluate("view => view.scrollTop = 100")
+        with run_all(page):
+            assert view.evaluate("view => view.scrollTop") == before
+        assert view.evaluate("view => view.scrollTop") == before
+        expect(page.locator(".jp-Cell").first).to_have_class(re.compile("jp-mod-active"))
+
+        expect(outputs(page, "stderr")).to_have_count(0)
+        expect(outputs(page, "error")).to_have_count(0)
+        expect(page.locator(".jp-OutputArea-output img")).to_have_count(4)
+        assert "not at your depth of 20 and steps of 50" in view.text_content()
+        assert "Lesson 00: 0 of 1 prediction made" in view.text_content()
+        verdict = cell(page, "exercises.check(decades_lost)")
+        assert "not yet" in verdict.text_content()
+        assert "Which base must the logarithm have" in verdict.text_content()
+
+        write(page, "def decades_lost", RIGHT)
+        page.keyboard.press("Shift+Enter")
+        page.keyboard.press("Shift+Enter")
+        expect(verdict).to_contain_text("correct")
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE])
+def test_a_bar_and_a_slider_move(opened, size):
+    with opened("90_small.ipynb", size) as page:
+        page.evaluate(WATCH)
+        with run_all(page):
+            expect(page.locator("progress")).to_have_count(1)
+            expect(
+                page.get_by_text(re.compile(r"1 of 2: step \d+ of 100, 0:0\d left"))
+            ).to_be_attached()
+        bars = page.evaluate("bars")
+        assert bars["most"] == 1
+        assert len(set(bars["values"])) > 3
+        assert bars["values"] == sorted(bars["values"])
+        expect(page.locator("progress")).to_have_count(0)
+
+        picture = page.locator(".jp-OutputArea-output img")
+        first = picture.get_attribute("src")
+        page.locator(".noUi-handle").press("ArrowRight")
+        expect(page.locator(".widget-readout")).to_have_text("3")
+        expect(picture).not_to_have_attribute("src", first)
+        expect(outputs(page, "stderr")).to_have_count(0)
+        expect(outputs(page, "error")).to_have_count(0)
