@@ -95,7 +95,10 @@ class CellBar:
             name = f"{self._item + 1} of {self._items}"
         minutes, seconds = divmod(round((now - began) * (1 - share) / share), 60)
         words = f"{name}: step {step} of {steps}, {minutes}:{seconds:02} left"
-        bar = f'<progress value="{share:.3f}" aria-label="progress of this cell"></progress>'
+        bar = (
+            f'<progress value="{share:.3f}" aria-label="progress of this cell" '
+            'style="vertical-align: middle"></progress>'
+        )
         self._publish(f"{bar} {words}", words)
 
     def _publish(self, page: str, words: str) -> None:
