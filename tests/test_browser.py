@@ -12,7 +12,7 @@ from commands import free_port, started
 from waiting import CEILING, wait_for
 
 from helpers import lessons
-from helpers.lessons import sources
+from helpers.lessons import pages, sources
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
@@ -247,3 +247,23 @@ def test_a_bar_and_a_slider_move(opened, size):
         expect(picture).not_to_have_attribute("src", first)
         expect(outputs(page, "stderr")).to_have_count(0)
         expect(outputs(page, "error")).to_have_count(0)
+
+
+def test_a_page_to_print_needs_no_network(chromium, tmp_path):
+    list(pages.export(tmp_path, ["01"]))
+    context = chromium.new_context(viewport={"width": PHONE[0], "height": PHONE[1]}, offline=True)
+    page = context.new_page()
+    asked, complaints = [], []
+    page.on("request", lambda one: asked.append(one.url))
+    page.on("console", lambda told: complaints.append(told.text))
+    page.goto((tmp_path / "01_theory.html").as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") == PHONE[0]
+    drawn = page.locator("math").evaluate_all("all => all.map((one) => one.clientHeight)")
+    assert len(drawn) > 20
+    assert all(height > 5 for height in drawn)
+    assert all(page.locator("img").evaluate_all("all => all.map((one) => one.alt)"))
+    printed = page.pdf(format="A4")
+    assert 5 < printed.count(b"/Type /Page\n") < 20
+    context.close()
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+    assert complaints == []

@@ -91,7 +91,7 @@ def test_help_needs_nothing_heavy():
     assert "'click'" in done.stdout
     result = course("--help")
     assert result.exit_code == 0
-    for command in ("lab", "render", "run", "solutions"):
+    for command in ("lab", "render", "run", "solutions", "export"):
         assert re.search(rf"^  {command} ", result.output, re.MULTILINE)
 
 
@@ -196,6 +196,17 @@ def test_render_and_solutions_say_what_they_did(root):
     assert "01_good: worked version written" in result.output
     assert "03_wrong: FAILED, cell [1]: ZeroDivisionError" in result.output
     assert [path.name for path in folder.iterdir()] == ["01_good.ipynb"]
+
+
+def test_export_writes_pages(root):
+    publish(root)
+    result = course("export", str(root / "read"), "02")
+    assert (result.exit_code, result.output) == (0, f"{root / 'read' / '02_claim.html'}: written\n")
+    assert "<h1>A lesson</h1>" in (root / "read" / "02_claim.html").read_text()
+    refused = course("export", str(root / "read"), "02", "--own")
+    assert refused.output == (
+        f"Error: {root / 'my_course'}/ has no 02_claim.ipynb; `make lab` brings it there\n"
+    )
 
 
 def test_an_experiment_is_rendered_and_run_when_it_is_named(root):
