@@ -26,12 +26,12 @@ NOTEBOOKS := --nbval --nbval-kernel-name=warm --nbval-cell-timeout=3600 \
 PROCESSES := --numprocesses logical --maxprocesses 4 --no-loadscope-reorder
 
 test: $(READY)
-	$(BIN)/python -m pytest $(NOTEBOOKS) $(PROCESSES) $(ARGS)
+	$(BIN)/python -m pytest -rs $(NOTEBOOKS) $(PROCESSES) $(ARGS)
 
 # What tells about a change in a minute: style, types, imports, notebooks in step with their
 # sources, and the unit tests that are quick, without notebooks, classes, sweeps and processes.
 SLOW := notebooks lessons release stored cli classroom grading grading_class nbgrader \
-        sweep report engine kernel
+        sweep report engine kernel browser
 QUICK = $(filter-out $(SLOW:%=tests/test_%.py),$(wildcard tests/test_*.py))
 
 check: lint

@@ -4,17 +4,16 @@ import platform
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.request
-from contextlib import contextmanager
 from importlib import metadata
 
 import nbformat
 import pytest
 from click.testing import CliRunner
+from commands import free_port, started
 
 from helpers import cli, lessons
 from helpers.cli import version
@@ -59,15 +58,6 @@ Path(os.environ["PID_FILE"]).write_text(str(os.getpid()))
 time.sleep(60)
 """
 CLONE = sources.ROOT
-# The command as installed, but for a course in another folder.
-COURSE = """
-import sys
-from pathlib import Path
-from helpers import cli
-from helpers.lessons import copies, sources
-sources.ROOT = Path(sys.argv.pop(1))
-cli.main()
-"""
 
 
 @pytest.fixture
@@ -101,7 +91,7 @@ def test_help_needs_nothing_heavy():
     assert "'click'" in done.stdout
     result = course("--help")
     assert result.exit_code == 0
-    for command in ("lab", "render", "run", "solutions"):
+    for command in ("lab", "render", "run", "solutions", "export"):
         assert re.search(rf"^  {command} ", result.output, re.MULTILINE)
 
 
@@ -225,6 +215,17 @@ def test_render_and_solutions_say_what_they_did(root):
     assert [path.name for path in folder.iterdir()] == ["01_good.ipynb"]
 
 
+def test_export_writes_pages(root):
+    publish(root)
+    result = course("export", str(root / "read"), "02")
+    assert (result.exit_code, result.output) == (0, f"{root / 'read' / '02_claim.html'}: written\n")
+    assert "<h1>A lesson</h1>" in (root / "read" / "02_claim.html").read_text()
+    refused = course("export", str(root / "read"), "02", "--own")
+    assert refused.output == (
+        f"Error: {root / 'my_course'}/ has no 02_claim.ipynb; `make lab` brings it there\n"
+    )
+
+
 def test_an_experiment_is_rendered_and_run_when_it_is_named(root):
     (root / "notebooks" / "source" / "phase_diagram.py").write_text(GOOD, encoding="utf-8")
     for name in ("02_claim", "03_wrong"):
@@ -243,23 +244,6 @@ def test_an_experiment_is_rendered_and_run_when_it_is_named(root):
     assert course("solutions", str(root / "worked"), "phase_diagram").output == (
         "Error: there is no lesson 'phase_diagram'; there are: 01_good\n"
     )
-
-
-@contextmanager
-def started(root, *words, **environment):
-    """Start the real command in a process of its own; end it whatever happens."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", COURSE, str(root), *words],
-        env={**os.environ, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.communicate(timeout=30)
 
 
 def waited_for(answer, process):
@@ -294,9 +278,7 @@ def test_ctrl_c_stops_the_lessons(root):
 def test_lab_opens_the_learners_copy(root):
     publish(root)
     shutil.copytree(CLONE / ".jupyter", root / ".jupyter")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     words = ["lab", "--no-browser", "--IdentityProvider.token=abc"]
 
     def page(path):
@@ -311,6 +293,7 @@ def test_lab_opens_the_learners_copy(root):
         assert json.loads(text)["content"]["cells"][2]["source"].startswith('print("✓')
         address, _ = page("/")
         assert address.endswith("/lab/tree/01_good.ipynb")
+        assert '"name": "course-page"' in page("/lab")[1]
         settings = json.loads(
             page("/lab/api/settings/@jupyterlab/apputils-extension:notification")[1]
         )

@@ -7,7 +7,7 @@ import nbformat
 import pytest
 
 from helpers import lessons
-from helpers.lessons import copies, publish, rules, sources, views
+from helpers.lessons import copies, pages, publish, rules, sources, views
 from helpers.lessons import run as running
 
 MARKDOWN = "# %% [markdown]\n# # 01 · Where does it go?\n"
@@ -784,3 +784,83 @@ def test_a_worked_lesson_that_fails_is_not_written(root):
     with pytest.raises(ValueError, match="not written: 01_theory"):
         list(copies.solutions(root / "worked"))
     assert not (root / "worked").exists()
+
+
+# ---- Pages to read and to print ------------------------------------------------------
+
+
+def prose_alone(path):
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells = [cell for cell in notebook.cells if cell.cell_type == "markdown"]
+    return notebook
+
+
+PUBLISHED = [*sources.paths(), *sources.experiments()]
+
+
+@pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.stem)
+def test_every_formula_of_the_course_is_drawn(path):
+    notebook = prose_alone(path)
+    text = pages.page(notebook)
+    assert text.count("<math") == text.count("</math>")
+    asked = sum(bool(re.search(r"\\[a-z]+|[_^]", found)) for found in dollars(notebook))
+    assert text.count("<math") >= asked
+    prose = re.sub(r"<(math|code|pre|style)\b.*?</\1>", "", text, flags=re.DOTALL)
+    assert not re.search(r"\$|\\[a-z]", prose)
+
+
+def dollars(notebook):
+    """What stands between dollars in the prose of a notebook."""
+    for cell in notebook.cells:
+        prose = re.sub(r"`[^`]*`", "", cell.source)
+        yield from (found for _, found in re.findall(r"(\$\$?)([^$]+)\1", prose))
+
+
+def test_a_formula_is_mathml():
+    inline = pages.formula(r"\sigma_w^2 = 3\,\text{fan\_in}")
+    assert inline.startswith('<math xmlns="http://www.w3.org/1998/Math/MathML" display="inline">')
+    assert "<mtext>fan_in</mtext>" in inline
+    assert "<msubsup><mi>&#x003C3;</mi><mi>w</mi><mn>2</mn></msubsup>" in inline
+    assert 'display="block"' in pages.formula("x", "block")
+    for wrong in (r"\nosuchcommand{x}", r"\left( x", "a^"):
+        with pytest.raises(ValueError, match="formula"):
+            pages.formula(wrong)
+
+
+def test_pages_hold_figures_and_link_to_each_other(root):
+    text = MARKDOWN + "# See [two](02_more.ipynb#a), [it](https://x.org/a.ipynb): $x_1 < 2$.\n#\n"
+    write(root, text + "# \\begin{align}a &= b\\end{align}\n" + FIGURE)
+    write(root, MARKDOWN.replace("01", "02"), "02_more")
+    for path in lessons.source_files():
+        nbformat.write(lessons.learner_view(path), root / "notebooks" / f"{path.stem}.ipynb")
+    path = root / "notebooks" / "01_theory.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[-1].outputs = [
+        nbformat.v4.new_output("display_data", data, metadata={"image/png": {"alt": "A <line>"}})
+        for data in ({"image/png": "YWJj"}, {pages._WIDGET: {}, "text/plain": "a slider"})
+    ]
+    nbformat.write(notebook, path)
+    folder = root / "read"
+    assert list(pages.export(folder)) == [
+        f"{folder / name}.html: written" for name in ("01_theory", "02_more")
+    ]
+    page = (folder / "01_theory.html").read_text()
+    assert "<title>01 · Where does it go?</title>" in page
+    assert 'href="02_more.html#a"' in page
+    assert 'href="https://x.org/a.ipynb"' in page
+    assert page.count("<math") == 2
+    assert re.search(r'<img alt="A &lt;line&gt;"\s+src="data:image/png;base64,YWJj', page)
+    assert "a slider" not in page
+    assert not re.search(r"<(script|link|iframe)\b", page)
+    assert nbformat.read(path, as_version=4) == notebook
+
+
+def test_a_learner_exports_what_they_wrote(root):
+    store(root)
+    mine = root / "my_course"
+    with pytest.raises(ValueError, match=r"has no 01_theory\.ipynb; `make lab` brings it there"):
+        list(pages.export(root / "read", ["01"], mine))
+    copies.learner_copy(mine)
+    learn(mine / "01_theory.ipynb")
+    list(pages.export(root / "read", ["01"], mine))
+    assert "course reset" in (root / "read" / "01_theory.html").read_text()

@@ -1,18 +1,22 @@
 """Training: it learns, it repeats itself bit for bit, it stops in words."""
 
+import itertools
 import math
+import re
 from dataclasses import replace
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from IPython.core.events import EventManager, available_events
 from torch import nn
 from torch.nn import functional
 
 from helpers import data, models, probe, train
 from helpers.models import Setting
-from helpers.train import _devices, _fit, _loop
+from helpers.train import _bar, _devices, _fit, _loop
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU on this machine")
 
@@ -370,6 +374,7 @@ def test_no_steps_measure_many_networks_as_they_are_built(split):
 def test_many_networks_share_one_bar_and_it_can_be_left_out(split, capfd, monkeypatch):
     monkeypatch.delenv("TQDM_DISABLE", raising=False)
     monkeypatch.setattr(_loop, "trange", partial(_loop.trange, disable=False))
+    monkeypatch.setattr(_loop, "FIRST", 0)
     fit_many(settings(), split, steps=3, progress=True)
     out, err = capfd.readouterr()
     assert out == ""
@@ -850,6 +855,7 @@ def test_the_bar_shows_where_they_are_not(split, capfd, monkeypatch, value):
     if value is not None:
         monkeypatch.setenv("TQDM_DISABLE", value)
     monkeypatch.setattr(_loop, "trange", partial(_loop.trange, disable=False))
+    monkeypatch.setattr(_loop, "FIRST", 0)
     fit(network(split), split, steps=3, progress=True)
     out, err = capfd.readouterr()
     assert out == ""
@@ -861,6 +867,92 @@ def test_no_progress_means_no_bar_at_all(split, monkeypatch):
     monkeypatch.delenv("TQDM_DISABLE", raising=False)
     monkeypatch.setattr(_loop, "trange", None)
     assert fit(network(split), split, steps=3, progress=False).steps == 3
+
+
+@pytest.fixture
+def notebook(monkeypatch):
+    """A shell as in a notebook, and what it shows: place, page and words of each picture.
+
+    Its clock advances a tenth of a second with each look.
+    """
+    shell = SimpleNamespace(kernel=None)
+    shell.events = EventManager(shell, available_events)
+    shell.shown = []
+
+    def publish(content, transient, update):
+        shell.shown.append((transient["display_id"], content["text/html"], content["text/plain"]))
+        assert update is (transient["display_id"] in [place for place, *_ in shell.shown[:-1]])
+
+    shell.run_to_the_end = lambda: shell.events.trigger("post_run_cell", None)
+    shell.words = lambda: [words for *_, words in shell.shown]
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    monkeypatch.setattr("IPython.get_ipython", lambda: shell)
+    monkeypatch.setattr("IPython.display.publish_display_data", publish)
+    clock = SimpleNamespace(perf_counter=itertools.count(step=0.1).__next__)
+    monkeypatch.setattr(_bar, "time", clock)
+    yield shell
+    shell.run_to_the_end()
+    assert not shell.events.callbacks["post_run_cell"]
+
+
+def test_a_cell_has_one_bar_for_all_its_trainings_and_leaves_nothing(split, notebook, capfd):
+    for _ in range(3):
+        fit(network(split), split, steps=10, progress=True)
+    fit_many(settings(), split, steps=10, progress=True)
+    assert len({place for place, *_ in notebook.shown}) == 1
+    words = notebook.words()
+    assert words[0] == "training 1: step 4 of 10, 0:01 left"
+    assert any(line.startswith("training 4: ") for line in words)
+    assert '<progress value="0.400"' in notebook.shown[0][1]
+    notebook.run_to_the_end()
+    assert notebook.shown[-1][1:] == ("", "")
+    fit(network(split), split, steps=10, progress=True)
+    assert len({place for place, *_ in notebook.shown}) == 2
+    assert notebook.words()[-1].startswith("training 1: ")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_short_training_shows_no_bar(split, notebook):
+    fit(network(split), split, steps=3, progress=True)
+    notebook.run_to_the_end()
+    assert notebook.shown == []
+
+
+def test_the_time_left_is_that_of_all_trainings_where_their_number_is_known(split, notebook):
+    for width in train.each([16, 32, 16, 32]):
+        fit(network(split, width=width), split, steps=100, progress=True)
+    words = notebook.words()
+    assert words[0].startswith("1 of 4: step 3 of 100, 0:5")
+    # 400 steps of a tenth of a second
+    middle = next(line for line in words if line.startswith("3 of 4: "))
+    assert middle.rpartition(", ")[2] in ("0:19 left", "0:20 left")
+    assert words[-1].rpartition(", ")[2] == "0:00 left"
+    shares = [float(re.search('value="(.*?)"', page)[1]) for _, page, _ in notebook.shown]
+    assert shares == sorted(shares)
+    assert 0.99 < shares[-1] <= 1
+    fit(network(split), split, steps=100, progress=True)
+    assert notebook.words()[-1].startswith("training 5: ")
+
+
+def test_a_bar_that_is_hidden_shows_nothing_in_a_notebook(split, notebook, monkeypatch):
+    monkeypatch.setenv("TQDM_DISABLE", "1")
+    for steps in train.each([20, 20]):
+        fit(network(split), split, steps=steps, progress=True)
+    notebook.run_to_the_end()
+    assert notebook.shown == []
+
+
+def test_an_error_in_a_cell_takes_its_bar_away(split, notebook):
+    def breaks(outputs, targets):
+        if notebook.shown:
+            raise KeyboardInterrupt
+        return functional.cross_entropy(outputs, targets)
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(network(split), split, steps=100, loss_fn=breaks, progress=True)
+    notebook.run_to_the_end()
+    assert notebook.words()[-1] == ""
+    assert len(notebook.shown) == 2
 
 
 # -- Accuracy ----------------------------------------------------------------------------

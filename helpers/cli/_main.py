@@ -29,6 +29,7 @@ for command in (
     lessons.run,
     lessons.progress,
     lessons.reset,
+    lessons.export,
     sweep.sweep,
     lessons.solutions,
     grade.grade,

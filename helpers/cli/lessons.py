@@ -112,6 +112,21 @@ def solutions(folder: Path, names: tuple[str, ...]) -> None:
 
 
 @click.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("names", nargs=-1)
+@click.option("--own", is_flag=True, help="Your own notebooks, as you saved them in my_course/.")
+def export(folder: Path, names: tuple[str, ...], own: bool) -> None:
+    """Write notebooks into FOLDER as pages to read and to print: all, or those NAMED.
+
+    A page is one file of HTML, figures and formulas included. It needs no network.
+    """
+    from helpers.lessons import pages, sources
+
+    for line in pages.export(folder, names, sources.ROOT / _OWN if own else None):
+        click.echo(line)
+
+
+@click.command()
 @click.argument("names", nargs=-1, required=True)
 def reset(names: tuple[str, ...]) -> None:
     """Put a fresh copy of the NAMED notebooks into my_course/, for example 03.
@@ -137,9 +152,12 @@ def progress() -> None:
 
 def _lab_command(folder: Path, first: str, options: "Iterable[str]") -> list[str]:
     """Return the command that opens JupyterLab on the first lesson."""
+    from helpers.lessons import sources
+
     command = [
         *(sys.executable, "-m", "jupyterlab"),
         f"--ServerApp.root_dir={folder}",
+        f"--LabApp.extra_labextensions_path={sources.ROOT / '.jupyter' / 'labextensions'}",
         f"--LabApp.default_url=/lab/tree/{first}",
         # The course works without a network: ask nobody for news or updates.
         "--LabApp.news_url=None",

@@ -3,6 +3,7 @@
 Shapes: B batch, D features, C classes, T steps; K networks trained as one, N width.
 """
 
+from helpers.train._bar import each
 from helpers.train._devices import find_device, place, use_one_thread
 from helpers.train._fit import fit
 from helpers.train._fit_many import fit_many
@@ -15,6 +16,7 @@ __all__ = [
     "History",
     "Recipe",
     "accuracy",
+    "each",
     "find_device",
     "fit",
     "fit_many",

@@ -78,7 +78,8 @@ def fit(
         seed: Which order of the batches.
         loss_fn: Maps (outputs, targets) to a scalar; a module goes where the model goes.
         device: Where to train, as in ``find_device``; the batches are the same everywhere.
-        progress: Whether to show a bar; ``TQDM_DISABLE=1`` hides it everywhere.
+        progress: Whether to show a bar, in a notebook one for all trainings of the cell, once
+            they take half a second; ``TQDM_DISABLE=1`` hides it everywhere.
 
     Returns:
         The history.

@@ -87,7 +87,8 @@ def fit_many(
             optimizer is then made from parameter groups, one for each rate.
         device: Where to train, as in ``find_device``; the networks and their batches are
             the same everywhere.
-        progress: Whether to show a bar; ``TQDM_DISABLE=1`` hides it everywhere.
+        progress: Whether to show a bar, in a notebook one for all trainings of the cell, once
+            they take half a second; ``TQDM_DISABLE=1`` hides it everywhere.
 
     Returns:
         One history for each setting, in their order.

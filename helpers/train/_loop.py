@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor
-from tqdm.auto import trange
+from tqdm import trange
 
 from helpers import checks, text
 from helpers.data import Split
+from helpers.train._bar import FIRST, bar_of_cell
 from helpers.train._recipe import Recipe
 
 
@@ -62,12 +63,13 @@ def batches(available: int, batch_size: int, seed: int, device: torch.device) ->
 
 
 def count_steps(steps: int, progress: bool) -> Iterable[int]:
-    """Count the steps, with a bar if it is wanted."""
-    # tqdm's notebook bar does not heed its own variable.
+    """Count the steps, with a bar if it is wanted: the cell's in a notebook, else one's own."""
     hidden = os.environ.get("TQDM_DISABLE", "0") not in ("", "0")
-    if progress and not hidden:
-        return trange(steps, leave=False, desc="training")
-    return range(steps)
+    if not progress or hidden:
+        return range(steps)
+    if bar := bar_of_cell():
+        return bar.counted(steps)
+    return trange(steps, leave=False, desc="training", delay=FIRST)
 
 
 def stop_sentence(step: int, loss: float) -> str:
