@@ -1356,6 +1356,13 @@ def test_words_of_bars_are_their_names_and_numbers(bundles):
     assert words.endswith(" a one.")
 
 
+def test_words_mention_points_without_a_name(bundles):
+    ax = plots.bars({"a": 1.0, "b": 2.0}, ylabel="y")
+    ax.plot([0, 0], [-3, 0.5], "ko")
+    ax.plot([1], [7.0], "ko")
+    assert words_for(ax, bundles) == "y. a 1.0, b 2.0; points from -3 to 7."
+
+
 def test_words_of_a_waterfall_are_its_sums(bundles):
     words = words_for(plots.waterfall(ledger(0.2, 0.6, -0.3, 0.4), title="Point"), bundles)
     assert words == (

@@ -77,7 +77,7 @@ def _panel(ax: Axes, parts: list[str]) -> str:
 
 
 def _parts(ax: Axes, detail: _Detail) -> list[str]:
-    return [*_maps(ax), *_bars(ax), *_lines(ax, detail)]
+    return [*_maps(ax), *_bars(ax), *_lines(ax, detail), *_loose_points(ax)]
 
 
 def _reach(ax: Axes) -> Iterator[str]:
@@ -115,6 +115,19 @@ def _lines(ax: Axes, detail: _Detail) -> Iterator[str]:
             yield _course(ax, label, xs, ys, detail) + _agreement(
                 ax, xs, ys, theory.get(f"{THEORY}{label}")
             )
+
+
+def _loose_points(ax: Axes) -> Iterator[str]:
+    """Say how far points without a name reach, as those over bars."""
+    heights = [
+        _data(line)[1]
+        for line in ax.get_lines()
+        if str(line.get_label()).startswith("_child") and line.get_marker() not in ("None", "")
+    ]
+    if heights:
+        values = np.concatenate(heights)
+        low, high = (_number(ax, end) for end in (np.nanmin(values), np.nanmax(values)))
+        yield f"points from {low} to {high}"
 
 
 def _course(ax: Axes, label: str, xs: np.ndarray, ys: np.ndarray, detail: _Detail) -> str:
