@@ -1389,6 +1389,13 @@ def test_words_of_a_map_say_where_it_is_highest_and_lowest(bundles):
     assert "accuracy" not in words
 
 
+def test_words_of_maps_that_share_an_axis_have_its_names(bundles):
+    _, axes = plots.panels(2)
+    for ax in axes:
+        plots.heat_map([[1.0], [2.0]], x=[1], y=["a", "b"], title="Map", ax=ax, **MAP)
+    assert words_for(axes[0], bundles).count("accuracy from 1 (at 1, a) to 2 (at 1, b)") == 2
+
+
 def test_words_tell_one_panel_after_the_other(bundles):
     _, (left, right) = plots.panels(2)
     plots.layer_profile({"a": FIRST}, title="Left", ax=left)
