@@ -1356,6 +1356,13 @@ def test_words_of_bars_are_their_names_and_numbers(bundles):
     assert words.endswith(" a one.")
 
 
+def test_words_mention_points_without_a_name(bundles):
+    ax = plots.bars({"a": 1.0, "b": 2.0}, ylabel="y")
+    ax.plot([0, 0], [-3, 0.5], "ko")
+    ax.plot([1], [7.0], "ko")
+    assert words_for(ax, bundles) == "y. a 1.0, b 2.0; points from -3 to 7."
+
+
 def test_words_of_a_waterfall_are_its_sums(bundles):
     words = words_for(plots.waterfall(ledger(0.2, 0.6, -0.3, 0.4), title="Point"), bundles)
     assert words == (
@@ -1380,6 +1387,13 @@ def test_words_of_a_map_say_where_it_is_highest_and_lowest(bundles):
     )
     words = words_for(plots.heat_map([[math.nan]], x=[1], y=[1], **MAP), bundles)
     assert "accuracy" not in words
+
+
+def test_words_of_maps_that_share_an_axis_have_its_names(bundles):
+    _, axes = plots.panels(2)
+    for ax in axes:
+        plots.heat_map([[1.0], [2.0]], x=[1], y=["a", "b"], title="Map", ax=ax, **MAP)
+    assert words_for(axes[0], bundles).count("accuracy from 1 (at 1, a) to 2 (at 1, b)") == 2
 
 
 def test_words_tell_one_panel_after_the_other(bundles):

@@ -77,7 +77,7 @@ def _panel(ax: Axes, parts: list[str]) -> str:
 
 
 def _parts(ax: Axes, detail: _Detail) -> list[str]:
-    return [*_maps(ax), *_bars(ax), *_lines(ax, detail)]
+    return [*_maps(ax), *_bars(ax), *_lines(ax, detail), *_loose_points(ax)]
 
 
 def _reach(ax: Axes) -> Iterator[str]:
@@ -117,6 +117,19 @@ def _lines(ax: Axes, detail: _Detail) -> Iterator[str]:
             )
 
 
+def _loose_points(ax: Axes) -> Iterator[str]:
+    """Say how far points without a name reach, as those over bars."""
+    heights = [
+        _data(line)[1]
+        for line in ax.get_lines()
+        if str(line.get_label()).startswith("_child") and line.get_marker() not in ("None", "")
+    ]
+    if heights:
+        values = np.concatenate(heights)
+        low, high = (_number(ax, end) for end in (np.nanmin(values), np.nanmax(values)))
+        yield f"points from {low} to {high}"
+
+
 def _course(ax: Axes, label: str, xs: np.ndarray, ys: np.ndarray, detail: _Detail) -> str:
     """Say where a line starts and ends, and how far it goes in between."""
     seen = np.isfinite(ys)
@@ -144,10 +157,10 @@ def _course(ax: Axes, label: str, xs: np.ndarray, ys: np.ndarray, detail: _Detai
 
 
 def _height(ax: Axes, ys: np.ndarray) -> np.ndarray:
-    """Return how high values stand, as a share of the axis."""
+    """Return how high values stand, as a share of the axis; what is outside, at its end."""
     log = ax.get_yscale() == "log"
     low, high = np.log(ax.get_ylim()) if log else ax.get_ylim()
-    return ((np.log(ys) if log else ys) - low) / (high - low)
+    return np.clip(((np.log(ys) if log else ys) - low) / (high - low), 0, 1)
 
 
 def _agreement(ax: Axes, xs: np.ndarray, ys: np.ndarray, theory: Line2D | None) -> str:
@@ -220,13 +233,15 @@ def _data(line: Line2D) -> tuple[np.ndarray, np.ndarray]:
     return np.asarray(line.get_xdata(), dtype=float), np.asarray(line.get_ydata(), dtype=float)
 
 
-def _place(ax: Axes, value: float, name: str = "x") -> str:
+def _place(ax: Axes, value: float, which: str = "x") -> str:
     """Return what stands at a place of an axis: its word, if it has one, or the number."""
-    axis = ax.xaxis if name == "x" else ax.yaxis
+    axis = ax.xaxis if which == "x" else ax.yaxis
     if isinstance(axis.get_major_locator(), FixedLocator):
-        for place, label in zip(axis.get_majorticklocs(), axis.get_majorticklabels(), strict=True):
-            if np.isclose(place, value) and label.get_text():
-                return " ".join(label.get_text().split())
+        places = axis.get_majorticklocs()
+        names = axis.get_major_formatter().format_ticks(places.tolist())
+        for place, name in zip(places, names, strict=True):
+            if np.isclose(place, value) and name:
+                return " ".join(name.split())
     return _rounded(axis, value, 3)
 
 

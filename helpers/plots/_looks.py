@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 KIND_COLOURS = {"weights": "#0072B2", "activation": "#D55E00", "norm": "#009E73", "skip": "#CC79A7"}
 
 # Each activation of theory.ACTIVATIONS. The first seven have the colours of Okabe and Ito, the
-# next four others that differ from these for colour-blind eyes too (three of Tol 2021, a grey);
+# next four others that differ from these for colour-blind eyes too (three of Tol 2021, a brown);
 # the others that of a relative, and a marker of their own.
 ACTIVATION_LOOKS = {
     "sigmoid": ("#0072B2", "o"),
@@ -29,7 +29,7 @@ ACTIVATION_LOOKS = {
     "leaky_relu": ("#882255", "<"),
     "prelu": ("#999933", ">"),
     "softplus": ("#332288", "p"),
-    "linear": ("#6E6E6E", "d"),
+    "linear": ("#6B4E16", "d"),
     "centered_sigmoid": ("#0072B2", "h"),
     "hardsigmoid": ("#0072B2", "8"),
     "logsigmoid": ("#0072B2", "*"),

@@ -435,7 +435,7 @@ maps = {key: np.array([row(name, n) for n in depths]) for key, name in names.ite
 # %%
 grid = np.geomspace(0.45, 6.7, 120)
 decades = np.abs(np.log10([theory.fixed_point("tanh", v, 0.05).chi for v in grid])) / 2  # a layer
-lines = {f"{n} decades": (grid, n / decades) for n in (1, 4)}
+lines = {name: (grid, n / decades) for name, n in (("1 decade", 1), ("4 decades", 4))}
 axis = {"x": variances, "y": depths, "xscale": "log", "yscale": "log", "vmin": 0.1, "vmax": 1.0}
 words = {"xlabel": "weight variance", "ylabel": "depth", "label": "training accuracy"}
 figure, axes = plots.panels(2)
