@@ -85,6 +85,8 @@ bench: $(READY)
 # everything else is exactly what the lock names. Matplotlib lists the fonts on first use and
 # says so, which a notebook would show.
 $(READY): requirements.lock pyproject.toml
+	@echo "Installing the course into $(VENV), once: 1.9 GB, most of it PyTorch, in some five minutes."
+	@echo "On Linux PyTorch may bring CUDA, several GB more; README.md says how to save them."
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "This course needs Python 3.11 or newer; this is " + sys.version.split()[0])'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint requirements.lock torch
