@@ -92,6 +92,8 @@ bench: $(READY)
 # says so, which a notebook would show. JupyterLab and nbconvert look in the environment for what
 # brings the alt text of figures to the screen and into exported pages.
 $(READY): requirements.lock pyproject.toml
+	@echo "Installing the course into $(VENV), once: 1.9 GB, most of it PyTorch, in some five minutes."
+	@echo "On Linux PyTorch may bring CUDA, several GB more; README.md says how to save them."
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "This course needs Python 3.11 or newer; this is " + sys.version.split()[0])'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint requirements.lock torch

@@ -259,6 +259,25 @@ def waited_for(answer, process):
     raise TimeoutError
 
 
+def test_the_installation_says_once_what_it_does(tmp_path):
+    for name in ("Makefile", "requirements.lock", "pyproject.toml"):
+        shutil.copy2(CLONE / name, tmp_path)
+
+    def made():
+        command = ["make", "env", "PYTHON=false"]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+
+    first = made()
+    assert first.returncode != 0  # there is no Python that is called false
+    sentence = re.match(
+        r"Installing the course into \.venv, (once: [^.]*\.\d GB.*)\.\n", first.stdout
+    )
+    assert sentence[1] in (CLONE / "README.md").read_text(encoding="utf-8")
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv" / ".ready").touch()
+    assert "Installing" not in made().stdout
+
+
 def test_ctrl_c_stops_the_lessons(root):
     for path in lessons.source_files():
         path.unlink()
