@@ -1130,6 +1130,7 @@ def test_a_label_has_one_look_in_all_panels_of_a_figure():
         assert first[label].get_color() == second[label].get_color()
         assert first[label].get_marker() == second[label].get_marker()
     assert second["lsuv"].get_color() not in {line.get_color() for line in first.values()}
+    assert second["lsuv"].get_marker() not in {line.get_marker() for line in first.values()}
 
 
 def test_series_with_one_activation_differ_in_shape():

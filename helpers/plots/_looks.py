@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import cycle
+from itertools import cycle, islice
 from typing import cast
 from weakref import WeakKeyDictionary
 
@@ -110,7 +110,8 @@ def looks(labels: Iterable[str], ax: Axes) -> dict[str, Look]:
     taken = {ACTIVATION_LOOKS[name][0] for name in named} | {look.colour for look in known.values()}
     every = [to_hex(colour).upper() for colour in plt.rcParams["axes.prop_cycle"].by_key()["color"]]
     free = [colour for colour in every if colour not in taken] or every
-    others = zip(cycle(free), cycle(_MARKERS), strict=False)
+    markers = islice(cycle(_MARKERS), sum(not activation_in(label) for label in known), None)
+    others = zip(cycle(free), markers, strict=False)
     for label in labels:
         if label in known:
             continue
