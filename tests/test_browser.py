@@ -179,6 +179,10 @@ def write(page, old, new):
     page.keyboard.insert_text(new)
 
 
+def width(place):
+    return place.bounding_box()["width"]
+
+
 def outputs(page, kind):
     return page.locator(f'.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.{kind}"]')
 
@@ -200,7 +204,7 @@ def test_a_fresh_lesson_can_be_read_and_its_prose_cannot_be_changed(opened, size
         title = page.get_by_role("heading", name="00 · What will I be able to do?")
         expect(title).to_be_visible()
         prose = page.locator(".jp-MarkdownCell")
-        assert prose.first.bounding_box()["width"] > 0.7 * size[0] - 50
+        assert width(prose.first) > 0.7 * size[0] - 50
         assert page.evaluate("document.documentElement.scrollWidth") == size[0]
         wide = "cells => cells.filter((cell) => cell.scrollWidth > cell.clientWidth + 1).length"
         assert prose.locator(".jp-RenderedMarkdown").evaluate_all(wide) == 0
@@ -215,6 +219,9 @@ def test_a_fresh_lesson_can_be_read_and_its_prose_cannot_be_changed(opened, size
         page.keyboard.insert_text("by accident")
         expect(title).to_be_visible()
         assert prose.first.text_content() == before
+
+        page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+        wait_for(lambda: 200 < width(prose.first) < PHONE[0])
 
 
 def test_a_lesson_at_another_parameter_with_a_wrong_answer_and_then_a_right_one(opened):

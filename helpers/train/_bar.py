@@ -89,12 +89,13 @@ class CellBar:
 
     def _show(self, step: int, steps: int, began: float, now: float) -> None:
         """Draw the bar: of all items if their number is known, else of this training."""
-        share, name = step / steps, f"training {self._trainings}"
+        share, words = step / steps, f"training {self._trainings}: step {step} of {steps}"
         if self._items:
             share, began = (self._item + share) / self._items, self._items_began
-            name = f"{self._item + 1} of {self._items}"
-        minutes, seconds = divmod(round((now - began) * (1 - share) / share), 60)
-        words = f"{name}: step {step} of {steps}, {minutes}:{seconds:02} left"
+            words = f"{self._item + 1} of {self._items}: step {step} of {steps}"
+        if self._items or self._trainings == 1:  # else nobody knows how many are to come
+            minutes, seconds = divmod(round((now - began) * (1 - share) / share), 60)
+            words += f", {minutes}:{seconds:02} left"
         bar = (
             f'<progress value="{share:.3f}" aria-label="progress of this cell" '
             'style="vertical-align: middle"></progress>'

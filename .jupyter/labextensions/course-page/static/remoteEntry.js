@@ -30,11 +30,16 @@
       .jp-InputPrompt, .jp-OutputPrompt { font-size: 9px; padding: 6px 0; }
     }`;
     document.head.append(style);
+    const isNarrow = window.matchMedia(`(max-width: ${narrow}px)`);
+    const closeSides = () => {
+      if (isNarrow.matches) {
+        app.shell.collapseLeft();
+        app.shell.collapseRight();
+      }
+    };
+    isNarrow.addEventListener("change", closeSides);
     await app.restored;
-    if (window.innerWidth <= narrow) {
-      app.shell.collapseLeft();
-      app.shell.collapseRight();
-    }
+    closeSides();
   }
 
   const plugin = {
