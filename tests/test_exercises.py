@@ -221,7 +221,8 @@ def test_a_misconception_earns_exactly_its_own_hint(exercise, misconception):
         assert verdict.status == "wrong"
         assert verdict.misconception == misconception.name
         assert verdict.points < verdict.of
-        assert verdict.message.endswith(f" of {verdict.of} points). {misconception.hint}")
+        assert f" of {verdict.of} points). Smallest failing input: " in verdict.message
+        assert verdict.message.endswith(f" {misconception.hint}")
         assert ": not yet (" in verdict.message
 
 
@@ -278,10 +279,10 @@ def test_a_wrong_answer_is_wrong(exercise, change):
     verdict = judge(exercise, returning(exercise, change))
     assert verdict.status == "wrong"
     assert verdict.points == 0
-    assert verdict.misconception is None
+    assert verdict.misconception in {None, "always the same answer"}
     call = rf"{exercise.name}\([^\n]*\)"
-    assert re.search(rf"Smallest failing input: {call} returned .*\.$|`return`\?$", verdict.message)
-    assert len(verdict.message) < 500
+    assert re.search(rf"Smallest failing input: {call} returned .*[.?]$", verdict.message)
+    assert len(verdict.message) < 600
 
 
 def test_an_answer_to_other_questions_is_wrong():

@@ -5,16 +5,28 @@ numpy arrays and torch tensors. An answer that is a model is put through a
 :class:`~helpers.exercises.values.ModelProbe`, which leaves plain data too.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
+from itertools import combinations
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, get_args
 
 import numpy as np
+import torch
 from torch import nn
 
 from helpers import checks
 from helpers.exercises.compare import Comparison, Tolerance
-from helpers.exercises.values import ModelProbe, copied, probe_model
+from helpers.exercises.values import (
+    ModelProbe,
+    copied,
+    is_integer,
+    is_number,
+    is_sequence,
+    probe_model,
+)
 
 
 @dataclass(frozen=True)
@@ -40,7 +52,9 @@ class Misconception:
     Attributes:
         name: What goes wrong, in a few words, for the class report.
         answer: Called like the learner's function; gives the wrong answer, or
-            None where the mistake does not apply.
+            None where the mistake does not apply. Two mistakes are told when
+            they come together, if each is a ``partial`` of the same function
+            with other keywords.
         hint: One or two sentences that teach and leave the work to do.
     """
 
@@ -59,13 +73,42 @@ class Question(NamedTuple):
         wrong_answers: For each misconception that applies, the answer it gives.
         model_probe: For a model what to do with it; then the answers are what
             ``probe_model`` says of it.
+        both_wrong: For two misconceptions that can be made together, the answer
+            under the names of both, joined by :data:`BOTH`.
+        other_questions: Right answers to other questions than the one asked,
+            each under the words for what was changed in the arguments.
     """
 
     part: str
     arguments: dict[str, object]
     expected: object
-    wrong_answers: dict[str, object]
+    wrong_answers: Mapping[str, object]
     model_probe: ModelProbe | None = None
+    both_wrong: Mapping[str, object] = MappingProxyType({})
+    other_questions: Mapping[str, object] = MappingProxyType({})
+
+
+BOTH = " + "
+
+
+class _WhenAsked(Mapping[str, object]):
+    """Answers that are worked out when somebody asks for one: a right answer needs none."""
+
+    def __init__(self, answers: Callable[[], dict[str, object]]) -> None:
+        self._work_out = answers
+
+    @cached_property
+    def _answers(self) -> dict[str, object]:
+        return self._work_out()
+
+    def __getitem__(self, name: str) -> object:
+        return self._answers[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._answers)
+
+    def __len__(self) -> int:
+        return len(self._answers)
 
 
 class Answer(NamedTuple):
@@ -94,6 +137,7 @@ class Rubric:
         signature: The call as the learner writes it.
         parts: Name and points of each part, simplest first.
         hints: For each misconception its hint.
+        approach: How to go about the task, for whoever has tried twice.
         rtol: As in the :class:`~helpers.exercises.compare.Tolerance`.
         atol: As in the ``Tolerance``.
         compare: As in the ``Tolerance``.
@@ -108,6 +152,7 @@ class Rubric:
     rtol: float = 1e-4
     atol: float = 0.0
     compare: Comparison = "entries"
+    approach: str = ""
 
     @property
     def points(self) -> int:
@@ -149,6 +194,8 @@ class Exercise:
             the misconceptions need generators of their own.
         model_probe: For an exercise that asks for a model: draws what to do
             with it, given the reference's.
+        approach: How to go about the task, in one or two sentences, for whoever
+            has tried twice.
     """
 
     name: str
@@ -162,6 +209,7 @@ class Exercise:
     atol: float = 0.0
     compare: Comparison = "entries"
     model_probe: Callable[[np.random.Generator, nn.Module], ModelProbe] | None = None
+    approach: str = ""
 
     def __post_init__(self) -> None:
         """Refuse a specification that cannot tell right from wrong."""
@@ -187,6 +235,7 @@ class Exercise:
             rtol=self.rtol,
             atol=self.atol,
             compare=self.compare,
+            approach=self.approach,
         )
 
     def questions(self, rng: np.random.Generator) -> tuple[Question, ...]:
@@ -200,22 +249,117 @@ class Exercise:
     def _question(
         self, part: str, arguments: dict[str, object], rng: np.random.Generator
     ) -> Question:
-        def answer(function: Callable[..., Any]) -> Any:
-            return function(*[copied(value) for value in arguments.values()])
+        expected = _answer(self.reference, arguments)
+        probe = self.model_probe and self.model_probe(rng, expected)
 
-        expected = answer(self.reference)
-        wrong = {one.name: answer(one.answer) for one in self.misconceptions}
-        wrong = {name: value for name, value in wrong.items() if value is not None}
-        if self.model_probe is None:
-            return Question(part, arguments, expected, wrong)
-        probe = self.model_probe(rng, expected)
+        def answers(functions: Mapping[str, Callable[..., Any]]) -> dict[str, object]:
+            given = {name: _answer(one, arguments) for name, one in functions.items()}
+            return {
+                name: value if probe is None else probe_model(value, probe)
+                for name, value in given.items()
+                if value is not None
+            }
+
+        wrong = {one.name: one.answer for one in self.misconceptions}
+        both = {BOTH.join(names): one for names, one in self._pairs.items()}
         return Question(
             part=part,
             arguments=arguments,
-            expected=probe_model(expected, probe),
-            wrong_answers={name: probe_model(value, probe) for name, value in wrong.items()},
+            expected=expected if probe is None else probe_model(expected, probe),
+            wrong_answers=_WhenAsked(lambda: answers(wrong)),
             model_probe=probe,
+            both_wrong=_WhenAsked(lambda: answers(both)),
+            other_questions=_WhenAsked(
+                lambda: {} if probe else _other_answers(self.reference, arguments, expected)
+            ),
         )
+
+    @cached_property
+    def _pairs(self) -> dict[tuple[str, str], Callable[..., Any]]:
+        """Two misconceptions made together, where both change one and the same function."""
+        found = {}
+        for one, other in combinations(self.misconceptions, 2):
+            first, second = one.answer, other.answer
+            if (
+                isinstance(first, partial)
+                and isinstance(second, partial)
+                and first.func is second.func
+                and not first.keywords.keys() & second.keywords.keys()
+            ):
+                found[one.name, other.name] = partial(first, **second.keywords)
+        return found
+
+
+def _answer(function: Callable[..., Any], arguments: Mapping[str, object]) -> Any:
+    """Call a reference or a misconception; it gets copies."""
+    return function(*[copied(value) for value in arguments.values()])
+
+
+# What may be changed in the arguments
+
+
+def _other_answers(
+    reference: Callable[..., Any], arguments: Mapping[str, object], expected: object
+) -> dict[str, object]:
+    """Return the right answers to other questions, where there is such a question."""
+    found = {}
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        for words, changed in _other_arguments(arguments):
+            try:
+                value = _answer(reference, changed)
+            except Exception:  # the change has led out of what the reference was made for
+                continue
+            if type(value) is type(expected) or (is_number(value) and is_number(expected)):
+                found[words] = value
+    return found
+
+
+def _other_arguments(
+    arguments: Mapping[str, object],
+) -> Iterator[tuple[str, dict[str, object]]]:
+    """Change one thing in the arguments, as slips of the pen and of counting do."""
+    given = dict(arguments)
+    for name, value in arguments.items():
+        for words, changed in _other_values(value):
+            yield words.format(f"`{name}`"), given | {name: changed}
+    for (one, first), (other, second) in combinations(arguments.items(), 2):
+        if type(first) is type(second) and np.shape(_sized(first)) == np.shape(_sized(second)):
+            yield f"`{one}` and `{other}` are swapped", given | {one: second, other: first}
+    lists = {name: value for name, value in arguments.items() if is_sequence(value)}
+    for words, cut in _CUTS.items() if lists else ():
+        names = " and ".join(f"`{name}`" for name in lists)
+        yield words.format(names), given | {name: cut(value) for name, value in lists.items()}
+
+
+_CUTS: dict[str, Callable[[Any], object]] = {
+    "the first item of {0} is left out": lambda items: items[1:],
+    "the last item of {0} is left out": lambda items: items[:-1],
+    "{0} is read from the wrong end": lambda items: items[::-1],
+}
+
+
+def _sized(value: object) -> object:
+    """Return something whose shape says whether two arguments could be swapped."""
+    return value if isinstance(value, torch.Tensor) else 0
+
+
+def _other_values(value: object) -> Iterator[tuple[str, object]]:
+    """Return words for what was changed in an argument, and the changed argument."""
+    if is_integer(value):
+        yield "{0} is counted one too low", value - 1
+        yield "{0} is counted one too high", value + 1
+        yield "{0} is left out", 1
+    elif is_number(value):
+        yield "{0} is left out", 1.0
+        yield "{0} is left out, as if it were 0", 0.0
+        yield "1 minus {0} stands where {0} belongs", 1 - value
+        yield "{0} is squared", value**2
+        if value > 0:
+            yield "the root of {0} is taken", value**0.5
+            yield "one over {0} stands where {0} belongs", 1 / value
+    if isinstance(value, torch.Tensor) and value.ndim == 2:
+        yield "{0} is transposed", value.T
 
 
 def three_digits(value: float) -> float:

@@ -106,6 +106,9 @@ def _written(exercise: Exercise, seed: int) -> dict[str, object]:
         "questions": [
             {
                 **question._asdict(),
+                "wrong_answers": dict(question.wrong_answers),
+                "both_wrong": dict(question.both_wrong),
+                "other_questions": dict(question.other_questions),
                 "model_probe": question.model_probe and vars(question.model_probe),
             }
             for question in exercise.questions(np.random.default_rng(seed))
