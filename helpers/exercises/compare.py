@@ -13,7 +13,7 @@ import numpy as np
 
 from helpers import text
 from helpers.exercises import wording
-from helpers.exercises.values import as_array, is_sequence
+from helpers.exercises.values import as_array, is_number, is_sequence
 
 Comparison = Literal["entries", "statistics", "predictions"]
 
@@ -78,6 +78,13 @@ def value_difference(
     answer: object, expected: object, tolerance: Tolerance, *, hidden: bool
 ) -> str | None:
     """Do as :func:`difference`, and keep the numbers out of the words when hidden."""
+    if _is_list_of_numbers(expected) and not _are_items(answer, len(expected)):
+        wanted, values = as_array(expected), as_array(answer)
+        assert wanted is not None
+        if values is None or values.shape != wanted.shape:
+            many = text.count(len(wanted), "number")
+            return f"{wording.kind(answer, hidden=hidden)}; expected a list of {many}."
+        return _COMPARISONS[tolerance.compare](answer, values, wanted, tolerance, hidden)
     if is_sequence(expected):
         if not is_sequence(answer) or len(answer) != len(expected):
             return f"{wording.kind(answer, hidden=hidden)}; expected a list of {len(expected)}."
@@ -95,6 +102,15 @@ def value_difference(
         form = f"a tensor of shape {wanted.shape}" if wanted.ndim else "one number"
         return f"{wording.kind(answer, hidden=hidden)}; expected {form}."
     return _COMPARISONS[tolerance.compare](answer, values, wanted, tolerance, hidden)
+
+
+def _is_list_of_numbers(value: object) -> TypeGuard[list[float] | tuple[float, ...]]:
+    return is_sequence(value) and len(value) > 0 and all(map(is_number, value))
+
+
+def _are_items(answer: object, many: int) -> bool:
+    """Whether an answer is to be compared item by item, as not all of it is numbers."""
+    return is_sequence(answer) and len(answer) == many and as_array(answer) is None
 
 
 def _text_difference(answer: object, expected: str, hidden: bool) -> str | None:
@@ -347,6 +363,12 @@ RELATIONS: tuple[Relation, ...] = (
         lambda v: v / math.sqrt(2),
     ),
     Relation(
+        "root of 3 too large",
+        "Each number is too large by the root of 3, which leads from a standard deviation to the "
+        "bound of a uniform distribution.",
+        lambda v: math.sqrt(3) * v,
+    ),
+    Relation(
         "squared",
         "That is the square of what is asked for: a root is missing, or a square too many.",
         lambda v: v**2,
@@ -400,6 +422,11 @@ RELATIONS: tuple[Relation, ...] = (
     Relation("one more", "Each number is too large by exactly 1.", lambda v: v + 1),
     Relation("two less", "Each number is too small by exactly 2.", lambda v: v - 2),
     Relation("two more", "Each number is too large by exactly 2.", lambda v: v + 2),
+    Relation(
+        "cut to whole numbers",
+        "Your numbers are the right ones without what stands behind the point: do not cut it off.",
+        lambda v: np.trunc(v),
+    ),
     Relation(
         "rounded down",
         "Your numbers are the right ones rounded down to whole numbers.",

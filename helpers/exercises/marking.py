@@ -12,18 +12,25 @@ An answer that :func:`call` returns went through :mod:`helpers.plain`, and a gra
 only what came so from another process: then no type is left in it that a learner wrote.
 """
 
+import inspect
+import io
+import linecache
 import math
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
 
-from helpers import plain
+from helpers import plain, text
 from helpers.exercises import compare, wording
 from helpers.exercises.compare import Tolerance
 from helpers.exercises.specification import BOTH, Answer, Judgeable, Question, Rubric
@@ -43,6 +50,7 @@ _LOOKED_AT = 50  # wrong numbers that are told apart
 _ENOUGH = 2  # different wrong numbers that one mistake must explain; one more if they are whole
 _FLOAT32 = 1e-5  # relative error of a short computation in float32
 _FACTORS = 1e-4  # relative error of a factor that is recognised
+_AGAINST = 3  # wrong answers that one right answer outweighs, which a misconception gets wrong
 _NEARLY = 0.01  # relative error of numbers that are close
 _POWERS = {
     "multiplied by": 1.0,
@@ -84,6 +92,8 @@ class Verdict:
         misconception: The names of the misconceptions recognised, if any.
         message: The whole verdict as the learner reads it.
         why: What is wrong, the end of the message; empty when nothing is.
+        notes: What else the learner should know: what the function printed, and
+            which arguments it has overwritten. ``judge`` adds them.
     """
 
     exercise: str
@@ -94,6 +104,7 @@ class Verdict:
     misconception: str | None
     message: str
     why: str = ""
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Return the message."""
@@ -134,7 +145,9 @@ def judge(exercise: Judgeable, function: Callable[..., object], seed: int = 0) -
     """Call a function on the exercise's questions and mark what it returns.
 
     The random states of Python, numpy and torch are left as they were. The
-    function gets copies, so changing an argument in place does no harm.
+    function gets copies, so changing an argument in place does no harm. What it
+    prints is kept for the verdict's notes, and in the main thread it is broken
+    off when all calls together take longer than ``LONGEST_SECONDS``.
 
     Args:
         exercise: What was asked.
@@ -149,15 +162,113 @@ def judge(exercise: Judgeable, function: Callable[..., object], seed: int = 0) -
     """
     questions = exercise.questions(np.random.default_rng(seed))
     answers: list[Answer] = []
-    with _random_states_kept():
-        for question in questions:
-            arguments = list(question.arguments.values())
-            answers.append(
-                call(function, arguments, first=not answers, model_probe=question.model_probe)
-            )
-            if not answers[-1].attempted:
-                break
-    return mark(exercise.rubric, questions, answers)
+    overwritten: dict[str, None] = {}
+    printed = _Printed()
+    with _random_states_kept(), redirect_stdout(printed), redirect_stderr(printed):
+        try:
+            with _time_limit(LONGEST_SECONDS):
+                for question in questions:
+                    given = {name: copied(value) for name, value in question.arguments.items()}
+                    answers.append(_called(function, given, not answers, question.model_probe))
+                    if not answers[-1].attempted:
+                        break
+                    overwritten |= dict.fromkeys(_changed(question.arguments, given))
+        except _TooLongError:
+            answers.append(Answer(failure=_ENDLESS))
+            unasked = len(questions) - len(answers)
+            answers += [Answer(failure="was not asked any more")] * unasked
+    verdict = mark(exercise.rubric, questions, answers)
+    return replace(verdict, notes=(*_about_arguments(overwritten), *printed.told()))
+
+
+LONGEST_SECONDS = 10.0  # for all calls of one check
+_ENDLESS = f"took longer than {LONGEST_SECONDS:.0f} seconds; is there a loop that never ends?"
+_PRINTED_LINES = 3
+_PRINTED_LETTERS = 1000
+
+
+class _TooLongError(BaseException):
+    """Time is over; no ``except Exception`` of a learner's catches this."""
+
+
+@contextmanager
+def _time_limit(seconds: float) -> Iterator[None]:
+    """Break off after some seconds, where the system and the thread allow it."""
+    if (
+        not hasattr(signal, "setitimer")
+        or threading.current_thread() is not threading.main_thread()
+    ):
+        yield
+        return
+
+    def over(_signal: int, _frame: object) -> None:
+        raise _TooLongError
+
+    handler = signal.signal(signal.SIGALRM, over)
+    start, timer = time.monotonic(), signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, handler)
+        if timer[0]:  # somebody else's, who waits for it
+            left = max(timer[0] - (time.monotonic() - start), 1e-3)
+            signal.setitimer(signal.ITIMER_REAL, left, timer[1])
+
+
+class _Printed(io.TextIOBase):
+    """Keeps the beginning of what is written."""
+
+    def __init__(self) -> None:
+        self._kept = ""
+        self._more = False
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, words: str) -> int:
+        self._more |= len(self._kept) + len(words) > _PRINTED_LETTERS
+        self._kept = (self._kept + words)[:_PRINTED_LETTERS]
+        return len(words)
+
+    def told(self) -> list[str]:
+        """Return a note with the first lines, if there are any."""
+        lines = self._kept.strip("\n").splitlines()
+        if not lines:
+            return []
+        shown = [f"    {wording.shortened(line)}" for line in lines[:_PRINTED_LINES]]
+        if self._more or len(lines) > _PRINTED_LINES:
+            shown.append("    ...")
+        return ["\n".join(["Your function printed:", *shown])]
+
+
+def _changed(before: Mapping[str, object], after: Mapping[str, object]) -> list[str]:
+    """Return the names of the arguments that a call has changed."""
+    return [name for name in before if not _same(before[name], after[name])]
+
+
+def _same(one: object, other: object) -> bool:
+    """Say whether two plain values are equal, entry by entry."""
+    if isinstance(one, torch.Tensor) and isinstance(other, torch.Tensor):
+        return one.shape == other.shape and torch.equal(one, other)
+    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
+        return np.array_equal(one, other)
+    if is_sequence(one) and is_sequence(other):
+        return len(one) == len(other) and all(map(_same, one, other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+    return one is other or one == other
+
+
+def _about_arguments(names: Iterable[str]) -> list[str]:
+    """Return a note on arguments that were overwritten, if any were."""
+    written = text.listed([f"`{name}`" for name in names])
+    if not written:
+        return []
+    return [
+        f"Your function changes what it is given, {written}: whoever calls it still needs that. "
+        "Work on a copy, or write the result into something new."
+    ]
 
 
 @contextmanager
@@ -195,15 +306,27 @@ def call(
         The answer. An exception that is raised becomes its failure; what ends a
         process, such as ``KeyboardInterrupt``, is not caught.
     """
+    given = {str(index): copied(value) for index, value in enumerate(arguments)}
+    return _called(function, given, first, model_probe)
+
+
+def _called(
+    function: Callable[..., object],
+    given: Mapping[str, object],
+    first: bool,
+    model_probe: ModelProbe | None,
+) -> Answer:
+    """Do as :func:`call`, with arguments that the function may change."""
     try:
-        value = function(*[copied(argument) for argument in arguments])
+        value = function(*given.values())
         if model_probe is not None:
             value = probe_model(value, model_probe)
         return Answer(plain.decoded(plain.encoded(value)))
     except Exception as error:
         if first and isinstance(error, NotImplementedError):
             return Answer(attempted=False)
-        return Answer(failure=f"raised {type(error).__name__}{_detail(error)}")
+        failure = f"raised {type(error).__name__}{_detail(error)}{_own_line(function, error)}"
+        return Answer(failure=failure)
 
 
 def _detail(error: Exception) -> str:
@@ -213,6 +336,24 @@ def _detail(error: Exception) -> str:
     except Exception:  # the error is the learner's own, and so is its text
         lines = []
     return f": {wording.shortened(lines[0])}" if lines else ""
+
+
+def _own_line(function: Callable[..., object], error: Exception) -> str:
+    """Return where in the learner's own code an error came up, if it did there."""
+    try:
+        code = inspect.unwrap(function).__code__
+        lines = [
+            (frame.f_code, line)
+            for frame, line in traceback.walk_tb(error.__traceback__)
+            if frame.f_code.co_filename == code.co_filename
+        ]
+        where, line = lines[-1]
+        text = linecache.getline(where.co_filename, line).strip()
+        name = "" if where is code else f" of {where.co_name}"
+        said = f", in line {line - where.co_firstlineno + 1}{name}"
+        return f"{said}: `{wording.shortened(text)}`" if text else said
+    except Exception:  # an object that is called has no code, and may answer for itself
+        return ""
 
 
 def mark(
@@ -242,8 +383,9 @@ def mark(
     if attempted and len(answers) != len(questions):
         raise ValueError(f"{len(questions)} questions need as many answers, got {len(answers)}")
 
+    always_none = all(answer.value is None for answer in answers)
     remarks = [
-        _remark(question, answer, rubric.tolerance, hidden=hidden)
+        _remark(question, answer, rubric.tolerance, always_none=always_none, hidden=hidden)
         for question, answer in zip(questions, answers, strict=False)
     ]
     failed = [index for index, remark in enumerate(remarks) if remark]
@@ -302,14 +444,18 @@ def _why(
     return " ".join(words)
 
 
+_FORGOTTEN = "did you forget `return`, or did no branch apply?"
+_NO_BRANCH = "is there a way through the function that ends without `return`?"
+
+
 def _remark(
-    question: Question, answer: Answer, tolerance: Tolerance, *, hidden: bool
+    question: Question, answer: Answer, tolerance: Tolerance, *, always_none: bool, hidden: bool
 ) -> str | None:
     """Return what is wrong with an answer as the end of a sentence, None if nothing is."""
     if answer.failure is not None:
         return f"{wording.failure(answer.failure, hidden=hidden).rstrip('.')}."
     if answer.value is None:
-        return "returned None: did you forget `return`?"
+        return f"returned None: {_FORGOTTEN if always_none else _NO_BRANCH}"
     found = _difference(question, answer.value, question.expected, tolerance, hidden=hidden)
     return found and f"returned {found}"
 
@@ -325,12 +471,17 @@ def _difference(
 
 
 def _recognised_misconception(
-    rubric: Rubric, questions: Sequence[Question], answers: Sequence[Answer], failed: Sequence[int]
+    rubric: Rubric,
+    questions: Sequence[Question],
+    answers: Sequence[Answer],
+    failed: Sequence[int],
+    inside: Sequence[int],
 ) -> str | None:
     """Return the misconception that explains the wrong answers, if one does.
 
     It must give the learner's answer wherever the learner is wrong and it
-    applies. If several do, the one that gives most of the right answers too.
+    applies, and few right answers ``inside`` may speak against it. If several
+    do, the one that gives most of the right answers too.
     """
 
     def explains(misconception: str, index: int) -> bool:
@@ -346,10 +497,22 @@ def _recognised_misconception(
     def agreement(misconception: str) -> int:
         return sum(explains(misconception, index) for index in range(len(questions)))
 
+    def spoken_against(misconception: str) -> int:
+        """Count the right answers that are wrong when this mistake is made."""
+        return sum(
+            misconception in questions[index].wrong_answers and not explains(misconception, index)
+            for index in inside
+            if index not in failed
+        )
+
     candidates = []
     for misconception in rubric.hints:
         applies = [i for i in failed if misconception in questions[i].wrong_answers]
-        if applies and all(explains(misconception, index) for index in applies):
+        if (
+            applies
+            and all(explains(misconception, index) for index in applies)
+            and _AGAINST * spoken_against(misconception) <= len(applies)
+        ):
             candidates.append(misconception)
     return max(candidates, key=agreement, default=None)
 
@@ -365,7 +528,11 @@ class _Numbers(NamedTuple):
 
 
 def _numbers(value: object) -> _Numbers | None:
-    """Take the numbers out of a value, None if it does not hold numbers alone."""
+    """Take the numbers or truths out of a value, None if it holds anything else."""
+    if type(value) is np.ndarray and value.dtype == bool:
+        value = value.astype(float)
+    elif type(value) is torch.Tensor and value.dtype == torch.bool:
+        value = value.double()
     array = as_array(value)
     if array is not None:
         return _Numbers(array.shape, array)
@@ -468,6 +635,7 @@ def _sizes(name: str, value: object) -> Iterator[tuple[str, float]]:
         if value.ndim > 1:
             yield f"the number of rows of `{name}`", float(value.shape[0])
             yield f"the number of columns of `{name}`", float(value.shape[-1])
+            yield f"the number of entries in a row of `{name}`", value.numel() / value.shape[0]
     elif is_sequence(value) and value:
         yield f"the number of items of `{name}`", float(len(value))
         if is_tensor(value[0]) and value[0].ndim:
@@ -507,7 +675,8 @@ def explained(
     Returns:
         What was found, which may be nothing.
     """
-    known = _recognised_misconception(rubric, questions, answers, failed)
+    everywhere = range(len(questions))
+    known = _recognised_misconception(rubric, questions, answers, failed, everywhere)
     if known:
         return Findings(((None, Explanation((known,), rubric.hints[known])),))
     if rubric.compare != "entries" or any(one.model_probe for one in questions):
@@ -516,7 +685,6 @@ def explained(
         _Case(question, answer, rubric.tolerance)
         for question, answer in zip(questions, answers, strict=True)
     ]
-    everywhere = range(len(cases))
     with np.errstate(all="ignore"):
         if whole := _found(rubric, cases, failed, everywhere):
             return Findings(((None, whole),))
@@ -544,14 +712,10 @@ def _of_some(
     if _weight([cases[index] for index in failed]) < _ENOUGH:
         return None
     questions, answers = [one.question for one in cases], [one.given for one in cases]
-    known = _recognised_misconception(rubric, questions, answers, failed)
-    if known and all(_agrees(cases[i], cases[i].wrong.get(known)) for i in inside if i in failed):
+    known = _recognised_misconception(rubric, questions, answers, failed, inside)
+    if known:
         return Explanation((known,), rubric.hints[known])
     return _found(rubric, cases, failed, inside)
-
-
-def _agrees(case: _Case, numbers: _Numbers | None) -> bool:
-    return numbers is None or case.meets(numbers.values)
 
 
 def _found(
@@ -565,9 +729,9 @@ def _found(
     if not telling.comparable:
         return None
     weight = _weight(wrong)
-    if constant := _constant(wrong):
-        return constant
     right = [cases[index] for index in inside if index not in failed]
+    if constant := _constant([*wrong, *right]):
+        return constant
     tried: set[tuple[str, ...]] = set()
     for guess in _guesses(rubric, telling):
         if weight < _ENOUGH + guess.pair or guess.names in tried:
@@ -608,11 +772,11 @@ def _holds(guess: _Guess, wrong: Sequence[_Case], right: Sequence[_Case]) -> boo
     return all(predicted is None or case.meets(predicted) for case, predicted in predictions)
 
 
-def _constant(wrong: Sequence[_Case]) -> Explanation | None:
+def _constant(cases: Sequence[_Case]) -> Explanation | None:
     """Recognise an answer that does not depend on the question."""
-    values = np.concatenate([case.answer.values.ravel() for case in wrong if case.answer])
-    wanted = set().union(*(_distinct(case.expected.values) for case in wrong if case.expected))
-    if len(wrong) < 3 or len(wanted) < 3 or not values.size or (values != values[0]).any():
+    values = np.concatenate([case.answer.values.ravel() for case in cases if case.answer])
+    wanted = set().union(*(_distinct(case.expected.values) for case in cases if case.expected))
+    if len(cases) < 3 or len(wanted) < 3 or not values.size or (values != values[0]).any():
         return None
     return Explanation(
         ("always the same answer",),
@@ -805,6 +969,9 @@ def _in_another_shape(case: _Case) -> Iterator[_Guess]:
     assert expected is not None
     if answer.values.shape == expected.values.shape:
         return
+    if not expected.values.ndim and (answer.values == answer.values.flat[0]).all():
+        hint = "The number is right, but there is more than one of it: one is asked for."
+        yield _Guess(("one number, repeated",), hint, _repeated)
     if answer.values.size == expected.values.size:
         hint = "The numbers are right and their shape is not: compare the two shapes."
         yield _Guess(("shape",), hint, _reshaped)
@@ -817,6 +984,13 @@ def _reshaped(case: _Case) -> np.ndarray | None:
     if not case.answer or not case.expected or case.answer.values.size != case.expected.values.size:
         return case.expected and case.expected.values
     return case.expected.values.reshape(case.answer.values.shape)
+
+
+def _repeated(case: _Case) -> np.ndarray | None:
+    """Predict the right number, as often as it is in the answer."""
+    if not case.answer or not case.expected or case.expected.values.ndim:
+        return None
+    return np.full(case.answer.values.shape, case.expected.values)
 
 
 def _finished(relation: compare.Relation) -> Callable[[_Case], np.ndarray | None]:
