@@ -72,7 +72,8 @@ def check(function: Callable[..., object]) -> None:
     try:
         verdict = judge(function)
     except (TypeError, ValueError) as error:
-        _print(f"{str(error)[0].upper()}{str(error)[1:]}.")
+        said = str(error)
+        _print(f"{said[0].upper()}{said[1:]}{'' if said.endswith('?') else '.'}")
         return
     name = verdict.exercise
     _print(verdict.message)
@@ -104,15 +105,15 @@ def _print(words: str) -> None:
 
 def _offer(name: str) -> None:
     """Lay a worked solution beneath a check, folded, where a notebook can fold it."""
-    notebook = sys.modules.get("IPython")
-    solution = worked(name)
-    if not solution or notebook is None or notebook.get_ipython() is None:
+    ipython = sys.modules.get("IPython")
+    if ipython is None or ipython.get_ipython() is None or not (solution := worked(name)):
         return
     page = (
         f"<details><summary>A worked solution</summary><pre>{html.escape(solution)}</pre></details>"
     )
     said = f"print(exercises.worked({name!r})) shows a worked solution."
-    notebook.display.display({"text/html": page, "text/plain": said}, raw=True)
+    display = import_module("IPython.display").display
+    display({"text/html": page, "text/plain": said}, raw=True)
 
 
 def worked(name: str) -> str | None:

@@ -453,11 +453,16 @@ def _remark(
 ) -> str | None:
     """Return what is wrong with an answer as the end of a sentence, None if nothing is."""
     if answer.failure is not None:
-        return f"{wording.failure(answer.failure, hidden=hidden).rstrip('.')}."
+        return _sentence(wording.failure(answer.failure, hidden=hidden))
     if answer.value is None:
         return f"returned None: {_FORGOTTEN if always_none else _NO_BRANCH}"
     found = _difference(question, answer.value, question.expected, tolerance, hidden=hidden)
     return found and f"returned {found}"
+
+
+def _sentence(words: str) -> str:
+    """End words as a sentence, unless they do already."""
+    return words if words.endswith("?") else f"{words.rstrip('.')}."
 
 
 def _difference(
@@ -702,6 +707,8 @@ def explained(
                 found.append((part, one))
             else:
                 left += lost
+    if not found and (odd := _not_finite(cases, failed)):
+        return Findings(((None, odd),))
     return Findings(tuple(found), left[0] if left and found else None)
 
 
@@ -782,6 +789,25 @@ def _constant(cases: Sequence[_Case]) -> Explanation | None:
         ("always the same answer",),
         "Your function answers the same whatever it is asked: where do its arguments come in?",
     )
+
+
+def _not_finite(cases: Sequence[_Case], failed: Sequence[int]) -> Explanation | None:
+    """Say where NaN or infinity come from, if there are any that should not be."""
+    for case in (cases[index] for index in failed):
+        if case.answer and case.expected and np.isfinite(case.expected.values).all():
+            if np.isnan(case.answer.values).any():
+                return Explanation(
+                    ("NaN",),
+                    "NaN comes from 0 over 0, from infinity minus infinity, or from the root or "
+                    "the logarithm of a negative number: where does one of these come up?",
+                )
+            if np.isinf(case.answer.values).any():
+                return Explanation(
+                    ("infinity",),
+                    "Infinity comes from a number divided by 0, or from one too large for its "
+                    "type: where does one of these come up?",
+                )
+    return None
 
 
 def _close(wrong: Sequence[_Case]) -> Explanation | None:
