@@ -444,7 +444,7 @@ def _walk(
             return None
         if found.shape != tuple(z.shape):
             return None
-        deltas.append(found.mean(axis=0, keepdims=True) + 0 * found if batch else found)
+        deltas.append(found.mean(axis=0, keepdims=True) if batch else found)
     return [over(one) for one in (deltas if turned else deltas[::-1])[kept]]
 
 

@@ -180,6 +180,7 @@ def _plain_changes(rng: np.random.Generator) -> list[dict[str, object]]:
         {"before": _tensor([1.0]), "after": _tensor([1.0])},
         {"before": _tensor([1.0, 2.0, 3.0]), "after": _tensor([1.0, 2.5, 3.0])},
         {"before": _tensor([1.0, 2.0, 3.0]), "after": _tensor([2.0, 1.0, 3.0])},
+        {"before": _tensor([1.0, 2.0, 3.0]), "after": _tensor([1.0, 1.0, 3.0])},
     ]
     for rows, columns in ((2, 3), (4, 5)):
         before = _tensor(_away_from_zero(rng, rows, columns))
@@ -271,6 +272,12 @@ _UNCHANGED_SHARE = Exercise(
             "found anywhere",
             _share_found,
             "An entry counts as unchanged only if the value in its own place is the same, not a "
+            "value somewhere in the tensor.",
+        ),
+        Misconception(
+            "found anywhere before",
+            lambda before, after: _share_found(after, before),
+            "An entry counts as unchanged only if the value in its own place was the same, not a "
             "value somewhere in the tensor.",
         ),
         Misconception(

@@ -260,6 +260,12 @@ _LAYER_LEDGER = Exercise(
             "root.",
         ),
         Misconception(
+            "largest stretches",
+            partial(_layer_ledger, size=lambda signal: float(np.linalg.norm(signal, 2))),
+            "The largest stretch of each delta, taken as a matrix, is compared. Take the norm, in "
+            "which all entries count.",
+        ),
+        Misconception(
             "largest entries",
             partial(_layer_ledger, size=lambda signal: float(abs(signal).max())),
             "The largest entries are compared. A norm takes all entries.",
@@ -451,7 +457,9 @@ def _networks(
 def _single_networks(rng: np.random.Generator) -> list[dict[str, object]]:
     cases: list[dict[str, object]] = [{"ratios": [[0.5], [0.25], [0.125]], "share": 0.2}]
     for factor in rng.uniform(0.15, 0.5, size=2):
-        ratios = [[three_digits(factor ** (depth - 1))] for depth in range(2, 14)]
+        # None that rounds to the share itself: which side of it a mean lies on would be chance.
+        drawn = [three_digits(factor ** (depth - 1)) for depth in range(2, 14)]
+        ratios = [[1.01e-3 if ratio == 1e-3 else ratio] for ratio in drawn]
         cases.append({"ratios": ratios, "share": 1e-3})
     exact = {"ratios": [[0.9], [1.1], [1.3]], "share": 1e-3}
     return [*cases, exact, _met_exactly(rng, 1)]

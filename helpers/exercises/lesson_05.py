@@ -415,7 +415,7 @@ def _gram_schmidt_of(
         earlier = given[:place] if original else found
         rest = column.copy()
         for other in earlier[-1:] if neighbour else earlier:
-            rest -= (column @ other) / (1 if original else other @ other) * other
+            rest -= (column @ other) / (other @ other) * other
         found.append(rest / np.linalg.norm(rest) if length else rest)
     return np.stack(found[::-1] if backwards else found, axis=1)
 
@@ -442,6 +442,18 @@ def _rows_turned(values: np.ndarray) -> np.ndarray:
 
 def _lengths(values: np.ndarray) -> np.ndarray:
     return values / np.linalg.norm(values, axis=0)
+
+
+def _triangular(values: np.ndarray) -> np.ndarray:
+    r = np.linalg.qr(values)[1]
+    return np.sign(np.diag(r))[:, None] * r
+
+
+def _complete(values: np.ndarray) -> np.ndarray:
+    q, r = np.linalg.qr(values, mode="complete")
+    signs = np.ones(len(q))
+    signs[: r.shape[1]] = np.sign(np.diag(r))
+    return q * signs
 
 
 def _signs_as_they_come(values: np.ndarray) -> np.ndarray:
@@ -557,9 +569,15 @@ _ORTHOGONAL_LIKE = Exercise(
         ),
         Misconception(
             "triangular factor",
-            _by_columns(lambda values: np.linalg.qr(values)[1]),
+            _by_columns(_triangular),
             "That is the triangular factor, which says how the vectors were combined. The "
             "orthonormal ones stand in the other factor.",
+        ),
+        Misconception(
+            "complete to a square",
+            _by_columns(_complete),
+            "Vectors were added until they fill a square. There are to be as many as in the "
+            "matrix: the shape stays.",
         ),
     ),
     atol=1e-6,

@@ -304,11 +304,21 @@ def _running_variance(
         root: Power of the result.
     """
     values = [_float64(batch) for batch in batches[kept]]
-    fresh = [of(one, ddof) for one in ([np.concatenate(values)] if joined else values)]
+    values = [np.concatenate(values)] if joined and values else values
+    fresh = [of(one, ddof) for one in values]
     running = fresh.pop(0) if start is None else np.full(batches[0].shape[1], start)
     for one in fresh:
         running = old(momentum) * running + new(momentum) * one
     return running**root
+
+
+def _over_the_units(batches: list[Tensor], momentum: float) -> np.ndarray | None:
+    running: np.ndarray | float = 1.0
+    for values in map(_float64, batches):
+        if values.shape[1] < 2:
+            return None
+        running = (1 - momentum) * running + momentum * values.var(axis=1, ddof=1)
+    return np.asarray(running)
 
 
 def _mean_of_batches(batches: list[Tensor], momentum: float) -> np.ndarray:
@@ -441,6 +451,12 @@ _RUNNING_VARIANCE = Exercise(
             "samples of the batch.",
         ),
         Misconception(
+            "over the units",
+            _over_the_units,
+            "The variance is taken over the units of one sample. Each unit has its own, over the "
+            "samples of the batch.",
+        ),
+        Misconception(
             "old value does not fade",
             partial(_running_variance, old=lambda momentum: 1.0),
             "Each batch is added and the old value stays in full. What comes in must take the "
@@ -539,8 +555,9 @@ def _batch_norm(
     spread = (deviations**2).sum(axis=axis, keepdims=True) / max(count - ddof, 1)
     scale = (spread + used_eps(eps)) ** root
     output = deviations / scale
-    along = (given * output).sum(axis=axis, keepdims=True)
-    gradient = given - variance_moves * output * (along if summed else along / max(count - ddof, 1))
+    along = (given * deviations).sum(axis=axis, keepdims=True) / (spread + used_eps(eps))
+    shared = 1 if summed else max(count - ddof, 1)
+    gradient = given - variance_moves * 2 * root * deviations * along / shared
     total = gradient.sum(axis=axis, keepdims=True)
     gradient = gradient - mean_moves * (total if summed else total / count)
     found = [output, back(gradient, scale)]
@@ -629,8 +646,8 @@ _BATCH_NORM_WITH_GRADIENT = Exercise(
             "root is taken.",
         ),
         Misconception(
-            "eps left out",
-            partial(_batch_norm, used_eps=lambda eps: 0.0),
+            "given eps not used",
+            partial(_batch_norm, used_eps=lambda eps: 1e-5),
             "Right as long as eps is tiny. It is added to the variance: is the eps that your "
             "function is given used at all?",
         ),

@@ -51,6 +51,7 @@ _ENOUGH = 2  # different wrong numbers that one mistake must explain; one more i
 _FLOAT32 = 1e-5  # relative error of a short computation in float32
 _FACTORS = 1e-4  # relative error of a factor that is recognised
 _AGAINST = 3  # wrong answers that one right answer outweighs, which a misconception gets wrong
+_CASES = 3  # in which one and the same answer is no accident
 _NEARLY = 0.01  # relative error of numbers that are close
 _POWERS = {
     "multiplied by": 1.0,
@@ -690,6 +691,9 @@ def explained(
         _Case(question, answer, rubric.tolerance)
         for question, answer in zip(questions, answers, strict=True)
     ]
+    if all(_holds_truths(answers[index].value) for index in failed):
+        hint = "Your answer holds truths. Numbers are asked for: how many of them are true?"
+        return Findings(((None, Explanation(("truths, not numbers",), hint)),))
     with np.errstate(all="ignore"):
         if whole := _found(rubric, cases, failed, everywhere):
             return Findings(((None, whole),))
@@ -710,6 +714,12 @@ def explained(
     if not found and (odd := _not_finite(cases, failed)):
         return Findings(((None, odd),))
     return Findings(tuple(found), left[0] if left and found else None)
+
+
+def _holds_truths(value: object) -> bool:
+    return type(value) is bool or (
+        type(value) in (torch.Tensor, np.ndarray) and str(value.dtype).endswith("bool")  # type: ignore[attr-defined]
+    )
 
 
 def _of_some(
@@ -737,7 +747,7 @@ def _found(
         return None
     weight = _weight(wrong)
     right = [cases[index] for index in inside if index not in failed]
-    if constant := _constant([*wrong, *right]):
+    if constant := _constant(wrong, right):
         return constant
     tried: set[tuple[str, ...]] = set()
     for guess in _guesses(rubric, telling):
@@ -779,16 +789,28 @@ def _holds(guess: _Guess, wrong: Sequence[_Case], right: Sequence[_Case]) -> boo
     return all(predicted is None or case.meets(predicted) for case, predicted in predictions)
 
 
-def _constant(cases: Sequence[_Case]) -> Explanation | None:
+def _constant(wrong: Sequence[_Case], right: Sequence[_Case]) -> Explanation | None:
     """Recognise an answer that does not depend on the question."""
+    if _never_changes(wrong + right):
+        return Explanation(
+            ("always the same answer",),
+            "Your function answers the same whatever it is asked: where do its arguments come in?",
+        )
+    if _never_changes(wrong):
+        return Explanation(
+            ("the same wherever it is wrong",),
+            "Wherever your function is wrong it answers the same: does something in it come out as "
+            "0 or 1 there, such as a division with two slashes?",
+        )
+    return None
+
+
+def _never_changes(cases: Sequence[_Case]) -> bool:
+    """Whether there is one number in all answers, and different ones were expected."""
     values = np.concatenate([case.answer.values.ravel() for case in cases if case.answer])
     wanted = set().union(*(_distinct(case.expected.values) for case in cases if case.expected))
-    if len(cases) < 3 or len(wanted) < 3 or not values.size or (values != values[0]).any():
-        return None
-    return Explanation(
-        ("always the same answer",),
-        "Your function answers the same whatever it is asked: where do its arguments come in?",
-    )
+    few = len(cases) < _CASES or len(wanted) < _CASES or not values.size
+    return not few and bool((values == values[0]).all())
 
 
 def _not_finite(cases: Sequence[_Case], failed: Sequence[int]) -> Explanation | None:
