@@ -326,6 +326,7 @@ def _adam_first_update(
     first: float = 1.0,
     second: float = 1.0,
     size: _Sizes = np.abs,
+    root: float = 0.5,
     added: Callable[[np.ndarray, float], np.ndarray] = np.add,
     most: float = 1.0,
 ) -> np.ndarray:
@@ -339,12 +340,13 @@ def _adam_first_update(
         first: Factor on the running average of the gradient.
         second: Factor on that of its square, before the root.
         size: What the gradient is divided by.
+        root: Power of the average of the square.
         added: How eps comes in.
         most: Factor on eps.
     """
     g = _float64(gradient)
     with np.errstate(all="ignore"):
-        step = sign * lr * first * g / added(np.sqrt(second) * size(g), most * eps)
+        step = sign * lr * first * g / added(second**root * size(g), most * eps)
     return np.where(g == 0, 0.0, step)
 
 
@@ -419,7 +421,7 @@ _ADAM_FIRST_UPDATE = Exercise(
         ),
         Misconception(
             "root of the second average left out",
-            partial(_adam_first_update, size=np.square),
+            partial(_adam_first_update, size=np.square, root=1.0),
             "The gradient is divided by its square: a root is missing there, before eps is added.",
         ),
         Misconception(

@@ -80,7 +80,9 @@ def _signals(
     try:
         if first:
             between = entering * here
-            return [entering, between, np.einsum(through, between, w)]
+            leaving = np.einsum(through, between, w)
+            # What the weights take still comes first in the list.
+            return [entering, entering * _size(leaving) / _size(between), leaving]
         between = np.einsum(through, entering, w)
         return [entering, between, between * here]
     except ValueError:
@@ -461,8 +463,9 @@ def _single_networks(rng: np.random.Generator) -> list[dict[str, object]]:
         drawn = [three_digits(factor ** (depth - 1)) for depth in range(2, 14)]
         ratios = [[1.01e-3 if ratio == 1e-3 else ratio] for ratio in drawn]
         cases.append({"ratios": ratios, "share": 1e-3})
-    exact = {"ratios": [[0.9], [1.1], [1.3]], "share": 1e-3}
-    return [*cases, exact, _met_exactly(rng, 1)]
+    never: dict[str, object] = {"ratios": [[0.9], [1.1], [1.3]], "share": 1e-3}
+    at_once: dict[str, object] = {"ratios": [[0.01], [0.005]], "share": 0.05}
+    return [*cases, never, at_once, _met_exactly(rng, 1)]
 
 
 def _several_networks(rng: np.random.Generator) -> list[dict[str, object]]:
@@ -489,12 +492,13 @@ def _several_networks(rng: np.random.Generator) -> list[dict[str, object]]:
     cases: list[dict[str, object]] = [
         {"ratios": ratios, "share": 0.05},
         {"ratios": apart, "share": 0.05},
+        {"ratios": [[0.01, 0.02, 0.04], [0.02, 0.02, 0.04]], "share": 0.05},
     ]
     for factor in rng.uniform(0.2, 0.5, size=3):
         cases.append({"ratios": _networks(rng, factor, 14, 4), "share": 1e-3})
-    never = {"ratios": _networks(rng, 0.95, 6, 3), "share": 1e-3}
+    never: dict[str, object] = {"ratios": _networks(rng, 0.95, 6, 3), "share": 1e-3}
     # It falls below, and rises above again.
-    again = _networks(rng, 0.3, 6, 4) + _networks(rng, 0.9, 4, 4)
+    again = _networks(rng, 0.3, 6, 4) + _networks(rng, 0.6, 4, 4)
     return [*cases, never, _met_exactly(rng, 2), {"ratios": again, "share": 1e-2}]
 
 
@@ -538,7 +542,11 @@ def _mean_of_first_depths(ratios: list[list[float]], share: float) -> float:
 
 def _smallest(ratios: list[list[float]], share: float) -> float:
     means = [statistics.geometric_mean(row) for row in ratios]
-    return means.index(min(means)) + 2
+    return means.index(min(means)) + 2 if min(means) < share else math.inf
+
+
+def _root_by_depths(ratios: list[list[float]], share: float) -> float:
+    return _first([math.prod(row) ** (1 / len(ratios)) < share for row in ratios])
 
 
 _FIRST_DEPTH = Exercise(
@@ -658,6 +666,12 @@ _FIRST_DEPTH = Exercise(
             _smallest,
             "That is the depth with the smallest mean. The first one below the share is asked for, "
             "and there may be none.",
+        ),
+        Misconception(
+            "root by the number of depths",
+            _root_by_depths,
+            "The root goes by the number of depths. It is a mean over the networks of one depth: "
+            "how many are there?",
         ),
         Misconception(
             "depths counted",

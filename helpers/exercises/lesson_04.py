@@ -247,8 +247,8 @@ _CRITICAL_GAIN = Exercise(
         Misconception(
             "mean square",
             partial(_critical_gain, power=1.0),
-            "That is the mean squared slope. By what must the weights multiply a norm to make up "
-            "for it?",
+            "Two things: that is the mean squared slope, without its root, and the weights have to "
+            "make up for what the slopes leave.",
         ),
         Misconception(
             "spread of the slopes",
@@ -346,6 +346,7 @@ def _batches(rng: np.random.Generator) -> list[dict[str, object]]:
     cases.append({"pre_activations": _tensor([[-1.0, 0.5, -1.0, 2.0], [-2.0, -3.0, 0.5, 1.0]])})
     # A picture that switches nothing on, and a unit that is hardly on.
     cases.append({"pre_activations": _tensor([[-1.0, -1.0], [2.0, -1.0], [1.0, -2.0]])})
+    cases.append({"pre_activations": _tensor([[1.0, 2.0, 0.5], [-1.0, -2.0, 0.5]])})
     cases.append({"pre_activations": _tensor([[0.02, 1.0, -1.0], [0.01, -1.0, -2.0]])})
     for pictures in (4, 6):
         kinds = "DDRRRO" + "".join(rng.choice(list("DROA"), size=3))
@@ -371,6 +372,30 @@ def _share(flags: Tensor) -> float:
     return flags.to(torch.float64).mean().item()
 
 
+def _share_off(
+    pre_activations: Tensor,
+    *,
+    off: Callable[[Tensor], Tensor] = lambda z: z <= 0,
+    often: Callable[[Tensor], Tensor] = lambda flags: flags.all(dim=0),
+    pictures: bool = False,
+    alive: bool = False,
+    of: Callable[[Tensor, Tensor], float] = lambda flags, z: _share(flags),
+) -> float:
+    """Return the share; the switches stand for what people get wrong.
+
+    Args:
+        pre_activations: As in the exercise.
+        off: Which entries count as off.
+        often: For how many pictures a unit must be off.
+        pictures: Whether pictures are asked instead of units.
+        alive: Whether the others are counted.
+        of: What is made of the flags of the units.
+    """
+    z = pre_activations.T if pictures else pre_activations
+    flags = often(off(z))
+    return of(~flags if alive else flags, pre_activations)
+
+
 _DEAD_SHARE = Exercise(
     name="dead_share",
     number="4.3",
@@ -381,13 +406,13 @@ _DEAD_SHARE = Exercise(
     misconceptions=(
         Misconception(
             "entries",
-            lambda pre_activations: _share(pre_activations <= 0),
+            partial(_share_off, often=lambda flags: flags.flatten()),
             "That is the share of entries that are off. In a healthy layer it is one half: being "
             "off for a single picture is not an illness.",
         ),
         Misconception(
             "pictures",
-            lambda pre_activations: _share((pre_activations <= 0).all(dim=1)),
+            partial(_share_off, pictures=True),
             "That is the share of pictures that switch nothing on. Ask each unit about all "
             "pictures, not each picture about all units.",
         ),
@@ -398,63 +423,61 @@ _DEAD_SHARE = Exercise(
         ),
         Misconception(
             "ever off",
-            lambda pre_activations: _share((pre_activations <= 0).any(dim=0)),
+            partial(_share_off, often=lambda flags: flags.any(dim=0)),
             "That counts each unit that is off at least once. How many pictures are enough to "
             "keep a unit alive?",
         ),
         Misconception(
             "alive share",
-            lambda pre_activations: 1 - _dead_share(pre_activations),
+            partial(_share_off, alive=True),
             "That is the share of units that are alive. Which ones are asked for?",
         ),
         Misconception(
             "number, not share",
-            lambda pre_activations: round(_dead_share(pre_activations) * pre_activations.shape[1]),
+            partial(_share_off, of=lambda flags, z: int(flags.sum())),
             "That is how many units are dead. A share lies between 0 and 1.",
         ),
         Misconception(
             "zero counted as on",
-            lambda pre_activations: _share((pre_activations < 0).all(dim=0)),
+            partial(_share_off, off=lambda z: z < 0),
             "Look at a pre-activation of exactly 0: which slope does ReLU have there?",
         ),
         Misconception(
             "divided by the pictures",
-            lambda pre_activations: (
-                _dead_share(pre_activations) * pre_activations.shape[1] / pre_activations.shape[0]
-            ),
+            partial(_share_off, of=lambda flags, z: int(flags.sum()) / len(z)),
             "The dead units are divided by the number of pictures. Of what is a share of the units "
             "a share?",
         ),
         Misconception(
             "exactly 0 only",
-            lambda pre_activations: _share((pre_activations == 0).all(dim=0)),
+            partial(_share_off, off=lambda z: z == 0),
             "Before the ReLU a unit that is off has a negative pre-activation, and 0 is only the "
             "edge: look for what ReLU turns into 0.",
         ),
         Misconception(
             "first picture alone",
-            lambda pre_activations: _share(pre_activations[0] <= 0),
+            partial(_share_off, often=lambda flags: flags[0]),
             "Only the first picture is looked at. A unit is dead if no picture switches it on.",
         ),
         Misconception(
             "all or nothing",
-            lambda pre_activations: float(_dead_share(pre_activations) == 1),
+            partial(_share_off, of=lambda flags, z: float(flags.all())),
             "That says whether all units are dead. Which share of them is?",
         ),
         Misconception(
             "always on",
-            lambda pre_activations: _share((pre_activations > 0).all(dim=0)),
+            partial(_share_off, off=lambda z: z > 0),
             "Those are the units that each picture switches on. They learn from all of them.",
         ),
         Misconception(
             "mostly off",
-            lambda pre_activations: _share((pre_activations <= 0).double().mean(dim=0) > 0.5),
+            partial(_share_off, often=lambda flags: flags.double().mean(dim=0) > 0.5),
             "Those are the units that are off for more than half of the pictures. One picture that "
             "switches a unit on keeps it alive.",
         ),
         Misconception(
             "small counted as off",
-            lambda pre_activations: _share((pre_activations <= 0.05).all(dim=0)),
+            partial(_share_off, off=lambda z: z <= 0.05),
             "A small pre-activation counts as off here. However small it is, above 0 the slope of "
             "ReLU is 1.",
         ),

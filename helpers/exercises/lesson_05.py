@@ -290,6 +290,16 @@ _TYPICAL_OVER_MEAN = Exercise(
             "The first width is used for all layers. Let each layer add its own share.",
         ),
         Misconception(
+            "first layer alone",
+            partial(_typical_over_mean, over=lambda widths: 1 / widths[0]),
+            "Only the first layer is in it: does your function leave the loop too early?",
+        ),
+        Misconception(
+            "last layer alone",
+            partial(_typical_over_mean, over=lambda widths: 1 / widths[-1]),
+            "Only the last layer is in it: what has become of the others?",
+        ),
+        Misconception(
             "last width for all",
             partial(_typical_over_mean, over=lambda widths: len(widths) / widths[-1]),
             "The last width is used for all layers. Let each layer add its own share.",

@@ -349,6 +349,11 @@ _BRANCH_SCALE = Exercise(
             "factor does: does it not belong under the root?",
         ),
         Misconception(
+            "rho squared, not the factor",
+            partial(_branch_scale, kept=2.0, power=1.0),
+            "The square stands at rho here, and it belongs to the factor that you look for.",
+        ),
+        Misconception(
             "growth of the norm",
             partial(_branch_scale, grown=2.0),
             "Here the norm grows as much as the mean square was to grow. Which of the two is the "

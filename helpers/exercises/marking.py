@@ -870,9 +870,10 @@ def _guesses(rubric: Rubric, case: _Case) -> Iterator[_Guess]:
     yield from _alone(case, others)
     known = [_known(name, hint) for name, hint in rubric.hints.items()]
     yield from _alone(case, [_both(names, rubric.hints) for names in case.both_wrong])
+    yield from _multiplied(case, known, known)
     yield from _related(case, known)
     yield from _scaled(case, known)
-    yield from _multiplied(case, known, known)
+    yield from _constant_factor(case)
     yield from _related(case, others)
     yield from _multiplied(case, known, others)
 
@@ -994,16 +995,25 @@ def _scaled(case: _Case, mistakes: Sequence[_Mistake]) -> Iterator[_Guess]:
                 words = names[which]
                 hint = f"Your answer is the right one, {words}: where does that come in?"
                 yield _guess(mistake, words, hint, _by_factor(words), words)
-            if not mistake.name:
-                hint = (
-                    "Your answer is the right one but for a factor, which is always the same: "
-                    "what has come in or been left out?"
-                )
-                yield _guess(mistake, "a constant factor", hint, _by(float(ratio)))
 
 
-def _by(ratio: float) -> Callable[[_Case, np.ndarray], np.ndarray]:
-    return lambda _case, values: ratio * values
+def _constant_factor(case: _Case) -> Iterator[_Guess]:
+    """Guess that a factor came in that nothing here knows."""
+    answer, expected = case.answer, case.expected
+    if not answer or not expected or answer.values.shape != expected.values.shape:
+        return
+    largest = np.abs(expected.values).argmax()
+    ratio = float(answer.values.flat[largest] / expected.values.flat[largest])
+    if math.isfinite(ratio) and ratio:
+        hint = (
+            "Your answer is the right one but for a factor, which is always the same: what has "
+            "come in or been left out?"
+        )
+        yield _Guess(("a constant factor",), hint, lambda one: _times(ratio, one.expected))
+
+
+def _times(ratio: float, numbers: _Numbers | None) -> np.ndarray | None:
+    return numbers and ratio * numbers.values
 
 
 def _by_factor(words: str) -> Callable[[_Case, np.ndarray], np.ndarray]:
@@ -1100,6 +1110,12 @@ def _by_two(one: _Mistake, other: _Mistake, combine: Callable) -> Callable:
     return predicted
 
 
+def _multiply(first: np.ndarray, second: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Multiply what both change; where the right answer is 0, neither may change it."""
+    zero = np.where((first == 0) & (second == 0), 0.0, math.nan)
+    return np.where(right == 0, zero, first * second / right)
+
+
 def _added(first: np.ndarray, second: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Add what both change: each other entry, or an offset."""
     return np.where(
@@ -1108,7 +1124,7 @@ def _added(first: np.ndarray, second: np.ndarray, right: np.ndarray) -> np.ndarr
 
 
 _COMBINED: tuple[Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray], ...] = (
-    lambda first, second, right: np.where(right == 0, math.nan, first * second / right),
+    _multiply,
     _added,
     lambda first, second, right: np.exp(np.log(first) * np.log(second) / np.log(right)),
 )
