@@ -82,7 +82,7 @@ def _layers_until(
     more: int = 0,
     always: float | None = None,
     upside_down: bool = False,
-) -> float | None:
+) -> Any:
     """Count the layers; the switches stand for what people get wrong."""
     above, below = math.log(target, base), power * math.log(always or factor)
     if upside_down:
@@ -597,7 +597,7 @@ def _norm_per_layer(
     power: float = 1.0,
     base: float = math.e,
     mean: Callable[[list[float]], float] | None = None,
-) -> float | None:
+) -> Any:
     """Return the factor per layer; the switches stand for what people get wrong."""
     if mean is not None:
         return mean([(one / other) ** (direction * power) for one, other in pairwise(norms)])

@@ -8,6 +8,7 @@ import operator
 import statistics
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -101,7 +102,7 @@ def _layer_ledger(
     factor: float = 1.0,
     turned: bool = False,
     total: bool = False,
-) -> list[float] | None:
+) -> Any:
     """Return the two losses; the switches stand for what people get wrong."""
     signals = _signals(delta, weight, z, slope=slope, through=through, first=first)
     if signals is None:

@@ -7,6 +7,7 @@ import math
 import statistics
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -190,7 +191,7 @@ def _critical_gain(
     mean: Callable[[list[float]], float] = _mean_of,
     kept: Callable[[float], bool] = lambda slope: True,
     power: float = -0.5,
-) -> float | None:
+) -> Any:
     """Return the gain; the switches stand for what people get wrong."""
     values = mean([of(slope) for slope in slopes.flatten().tolist() if kept(slope)])
     return values**power if values > 0 else None

@@ -445,9 +445,11 @@ def _signs_of_q(values: np.ndarray) -> np.ndarray:
     return q * np.sign(np.diag(q))
 
 
-def _rows_turned(values: np.ndarray) -> np.ndarray:
-    q, r = np.linalg.qr(values)
-    return q * np.sign(np.diag(r))[:, None] if q.shape[0] == q.shape[1] else q
+def _rows_turned(matrix: Tensor) -> np.ndarray | None:
+    if matrix.shape[0] != matrix.shape[1]:
+        return None
+    q, r = np.linalg.qr(matrix.to(torch.float64).numpy())
+    return q * np.sign(np.diag(r))[:, None]
 
 
 def _lengths(values: np.ndarray) -> np.ndarray:
@@ -550,7 +552,7 @@ _ORTHOGONAL_LIKE = Exercise(
         ),
         Misconception(
             "rows turned round",
-            _by_columns(_rows_turned),
+            _rows_turned,
             "The signs are right, but they turn rows. The vectors that were reversed stand in the "
             "columns.",
         ),

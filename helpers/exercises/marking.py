@@ -652,7 +652,8 @@ class _Guess(NamedTuple):
     """An explanation before it is tried on every question.
 
     ``predicted`` says what the answer would be; None where there is no telling. ``pair``:
-    two mistakes fit more answers than one does, so more of them must fit.
+    two mistakes fit more answers than one does, so more of them must fit, and each of its
+    ``members`` must matter somewhere. What is called a ``factor`` must vary.
     """
 
     names: tuple[str, ...]
@@ -660,6 +661,7 @@ class _Guess(NamedTuple):
     predicted: Callable[[_Case], np.ndarray | None]
     pair: bool = False
     factor: str = ""
+    members: tuple["_Base", ...] = ()
 
 
 def explained(
@@ -785,13 +787,15 @@ def _holds(guess: _Guess, wrong: Sequence[_Case], right: Sequence[_Case]) -> boo
         return False
     if guess.factor and len({f"{case.factors.get(guess.factor, 1):.4e}" for case in met}) < 2:
         return False
+    if not all(_matters(member, met) for member in guess.members):
+        return False
     predictions = ((case, guess.predicted(case)) for case in right)
     return all(predicted is None or case.meets(predicted) for case, predicted in predictions)
 
 
 def _constant(wrong: Sequence[_Case], right: Sequence[_Case]) -> Explanation | None:
     """Recognise an answer that does not depend on the question."""
-    if _never_changes(wrong + right):
+    if _never_changes([*wrong, *right]):
         return Explanation(
             ("always the same answer",),
             "Your function answers the same whatever it is asked: where do its arguments come in?",
@@ -803,6 +807,17 @@ def _constant(wrong: Sequence[_Case], right: Sequence[_Case]) -> Explanation | N
             "0 or 1 there, such as a division with two slashes?",
         )
     return None
+
+
+def _matters(base: "_Base", cases: Sequence[_Case]) -> bool:
+    """Whether a mistake changes the right answer in one of the cases."""
+    pairs = [(case, base(case), case.expected) for case in cases]
+    return any(
+        numbers.values.shape == right.values.shape
+        and not case.near(numbers.values, right.values).all()
+        for case, numbers, right in pairs
+        if numbers and right
+    )
 
 
 def _never_changes(cases: Sequence[_Case]) -> bool:
@@ -1095,7 +1110,13 @@ def _multiplied(
             if one.name == other.name or (mistakes is others and j < i):
                 continue
             hint = _two((one.name, one.hint), (other.name, other.hint))
-            yield _Guess((one.name, other.name), hint, _by_two(one, other, combine), pair=True)
+            yield _Guess(
+                (one.name, other.name),
+                hint,
+                _by_two(one, other, combine),
+                pair=True,
+                members=(one.base, other.base),
+            )
 
 
 def _by_two(one: _Mistake, other: _Mistake, combine: Callable) -> Callable:

@@ -285,7 +285,7 @@ class Exercise:
     @cached_property
     def _pairs(self) -> dict[tuple[str, str], Callable[..., Any]]:
         """Two misconceptions made together, where both change one and the same function."""
-        found = {}
+        found: dict[tuple[str, str], Callable[..., Any]] = {}
         for one, other in combinations(self.misconceptions, 2):
             first, second = one.answer, other.answer
             if (
@@ -332,8 +332,8 @@ def _other_arguments(
         for words, changed in _other_values(value):
             yield words.format(f"`{name}`"), given | {name: changed}
     for (one, first), (other, second) in combinations(arguments.items(), 2):
-        if type(first) is type(second) and np.shape(_sized(first)) == np.shape(_sized(second)):
-            yield f"`{one}` and `{other}` are swapped", given | {one: second, other: first}
+        if type(first) is type(second) and _shape(first) == _shape(second):
+            yield f"`{one}` and `{other}` swapped", given | {one: second, other: first}
     lists = {name: value for name, value in arguments.items() if is_sequence(value)}
     for words, cut in _CUTS.items() if lists else ():
         names = " and ".join(f"`{name}`" for name in lists)
@@ -341,33 +341,32 @@ def _other_arguments(
 
 
 _CUTS: dict[str, Callable[[Any], object]] = {
-    "the first item of {0} is left out": lambda items: items[1:],
-    "the last item of {0} is left out": lambda items: items[:-1],
-    "{0} is read from the wrong end": lambda items: items[::-1],
+    "the first item of {0} left out": lambda items: items[1:],
+    "the last item of {0} left out": lambda items: items[:-1],
+    "{0} read from the wrong end": lambda items: items[::-1],
 }
 
 
-def _sized(value: object) -> object:
-    """Return something whose shape says whether two arguments could be swapped."""
-    return value if isinstance(value, torch.Tensor) else 0
+def _shape(value: object) -> tuple[int, ...]:
+    return tuple(value.shape) if isinstance(value, torch.Tensor) else ()
 
 
 def _other_values(value: object) -> Iterator[tuple[str, object]]:
     """Return words for what was changed in an argument, and the changed argument."""
     if is_integer(value):
-        yield "{0} is counted one too low", value - 1
-        yield "{0} is counted one too high", value + 1
-        yield "{0} is left out", 1
+        yield "{0} counted one too low", value - 1
+        yield "{0} counted one too high", value + 1
+        yield "{0} left out", 1
     elif is_number(value):
-        yield "{0} is left out", 1.0
-        yield "{0} is left out, as if it were 0", 0.0
-        yield "1 minus {0} stands where {0} belongs", 1 - value
-        yield "{0} is squared", value**2
+        yield "{0} left out", 1.0
+        yield "{0} left out, as if it were 0", 0.0
+        yield "1 minus {0} in the place of {0}", 1 - value
+        yield "{0} squared", value**2
         if value > 0:
-            yield "the root of {0} is taken", value**0.5
-            yield "one over {0} stands where {0} belongs", 1 / value
+            yield "the root of {0} taken", value**0.5
+            yield "one over {0} in the place of {0}", 1 / value
     if isinstance(value, torch.Tensor) and value.ndim == 2:
-        yield "{0} is transposed", value.T
+        yield "{0} transposed", value.T
 
 
 def three_digits(value: float) -> float:
