@@ -489,6 +489,7 @@ def _recognised_misconception(
     applies, and few right answers ``inside`` may speak against it. If several
     do, the one that gives most of the right answers too.
     """
+    tolerance = _loose(rubric.tolerance)
 
     def explains(misconception: str, index: int) -> bool:
         question = questions[index]
@@ -496,7 +497,7 @@ def _recognised_misconception(
             question,
             answers[index].value,
             question.wrong_answers[misconception],
-            rubric.tolerance,
+            tolerance,
             hidden=True,  # the words are not read
         )
 
@@ -524,6 +525,13 @@ def _recognised_misconception(
 
 
 # What explains a wrong answer
+
+
+def _loose(tolerance: Tolerance) -> Tolerance:
+    """Allow for float32, in which a wrong answer may have been worked out."""
+    if tolerance.compare != "entries":
+        return tolerance
+    return tolerance._replace(rtol=max(tolerance.rtol, _FLOAT32))
 
 
 class _Numbers(NamedTuple):
@@ -612,7 +620,7 @@ class _Case:
 
     def near(self, values: np.ndarray, others: np.ndarray) -> np.ndarray:
         """Say which numbers agree, where those of the learner may be of float32."""
-        rtol = self.tolerance.rtol and max(self.tolerance.rtol, _FLOAT32)
+        rtol = self.tolerance.rtol
         with np.errstate(all="ignore"):
             close = np.abs(values - others) <= self.tolerance.atol + rtol * np.abs(others)
         return np.where(np.isfinite(others), close, values == others)
@@ -690,7 +698,7 @@ def explained(
     if rubric.compare != "entries" or any(one.model_probe for one in questions):
         return Findings()
     cases = [
-        _Case(question, answer, rubric.tolerance)
+        _Case(question, answer, _loose(rubric.tolerance))
         for question, answer in zip(questions, answers, strict=True)
     ]
     if all(_holds_truths(answers[index].value) for index in failed):
@@ -701,7 +709,8 @@ def explained(
             return Findings(((None, whole),))
         left = [index for index in failed if not cases[index].comparable]
         numbers = [index for index in failed if cases[index].comparable]
-        if left and numbers and (most := _of_some(rubric, cases, numbers, everywhere)):
+        others = [index for index in everywhere if index not in left]
+        if left and numbers and (most := _of_some(rubric, cases, numbers, others)):
             return Findings(((None, most),), left[0])
         found: list[tuple[str | None, Explanation]] = []
         left = []
