@@ -512,15 +512,18 @@ def _recognised_misconception(
             if index not in failed
         )
 
-    candidates = []
-    for misconception in rubric.hints:
-        applies = [i for i in failed if misconception in questions[i].wrong_answers]
-        if (
-            applies
-            and all(explains(misconception, index) for index in applies)
-            and _AGAINST * spoken_against(misconception) <= len(applies)
-        ):
-            candidates.append(misconception)
+    def explains_all(misconception: str) -> bool:
+        applies = 0
+        for index in reversed(failed):  # the last question tells most
+            if misconception in questions[index].wrong_answers:
+                if not explains(misconception, index):
+                    return False
+                applies += 1
+        return 0 < applies >= _AGAINST * spoken_against(misconception)
+
+    candidates = [misconception for misconception in rubric.hints if explains_all(misconception)]
+    if len(candidates) < 2:
+        return candidates[0] if candidates else None
     return max(candidates, key=agreement, default=None)
 
 
@@ -567,6 +570,7 @@ class _Case:
         self.given = answer
         self.answer = None if answer.failure else _numbers(answer.value)
         self.expected = _numbers(question.expected)
+        self._numbers: dict[tuple[int, str], _Numbers | None] = {}
 
     @property
     def comparable(self) -> bool:
@@ -577,25 +581,14 @@ class _Case:
             for one in both
         )
 
-    @cached_property
-    def wrong(self) -> dict[str, _Numbers]:
-        """What each misconception answers."""
-        return _all_numbers(self.question.wrong_answers)
-
-    @cached_property
-    def both_wrong(self) -> dict[str, _Numbers]:
-        """What two misconceptions answer."""
-        return _all_numbers(self.question.both_wrong)
-
-    @cached_property
-    def others(self) -> dict[str, _Numbers]:
-        """What is right for other questions."""
-        return _all_numbers(self.question.other_questions)
-
-    @cached_property
-    def arguments(self) -> dict[str, _Numbers]:
-        """The arguments themselves."""
-        return _all_numbers(self.question.arguments)
+    def of(self, answers: Mapping[str, object], name: str) -> _Numbers | None:
+        """Take the numbers out of one of the question's answers; None if there are none."""
+        key = id(answers), name
+        if key not in self._numbers:
+            numbers = _numbers(answers[name]) if name in answers else None
+            fits = numbers is not None and numbers.values.size <= _MOST_ENTRIES
+            self._numbers[key] = numbers if fits else None
+        return self._numbers[key]
 
     @cached_property
     def factors(self) -> dict[str, float]:
@@ -633,11 +626,6 @@ class _Case:
             and values.shape == predicted.shape
             and bool(self.near(values, predicted).all())
         )
-
-
-def _all_numbers(values: Mapping[str, object]) -> dict[str, _Numbers]:
-    numbers = {name: _numbers(value) for name, value in values.items()}
-    return {name: one for name, one in numbers.items() if one and one.values.size <= _MOST_ENTRIES}
 
 
 def _sizes(name: str, value: object) -> Iterator[tuple[str, float]]:
@@ -890,10 +878,10 @@ def _guesses(rubric: Rubric, case: _Case) -> Iterator[_Guess]:
     yield from _in_another_shape(case)
     arguments = [_argument(name) for name in case.question.arguments]
     yield from _alone(case, arguments)
-    others = [_other_question(words) for words in case.others]
+    others = [_other_question(words) for words in case.question.other_questions]
     yield from _alone(case, others)
     known = [_known(name, hint) for name, hint in rubric.hints.items()]
-    yield from _alone(case, [_both(names, rubric.hints) for names in case.both_wrong])
+    yield from _alone(case, [_both(names, rubric.hints) for names in case.question.both_wrong])
     yield from _multiplied(case, known, known)
     yield from _related(case, known)
     yield from _scaled(case, known)
@@ -903,23 +891,25 @@ def _guesses(rubric: Rubric, case: _Case) -> Iterator[_Guess]:
 
 
 def _known(name: str, hint: str) -> _Mistake:
-    return _Mistake(name, hint, lambda case: case.wrong.get(name))
+    return _Mistake(name, hint, lambda case: case.of(case.question.wrong_answers, name))
 
 
 def _argument(name: str) -> _Mistake:
     hint = f"That is `{name}` itself, as your function was given it: what is to be done with it?"
-    return _Mistake(f"`{name}` handed back", hint, lambda case: case.arguments.get(name))
+    return _Mistake(
+        f"`{name}` handed back", hint, lambda case: case.of(case.question.arguments, name)
+    )
 
 
 def _other_question(words: str) -> _Mistake:
     hint = f"Your answer is right for another question: {words}."
-    return _Mistake(words, hint, lambda case: case.others.get(words))
+    return _Mistake(words, hint, lambda case: case.of(case.question.other_questions, words))
 
 
 def _both(names: str, hints: Mapping[str, str]) -> _Mistake:
     first, second = names.split(BOTH)
     hint = _two((first, hints[first]), (second, hints[second]))
-    return _Mistake(names, hint, lambda case: case.both_wrong.get(names))
+    return _Mistake(names, hint, lambda case: case.of(case.question.both_wrong, names))
 
 
 def _two(first: tuple[str, str], second: tuple[str, str]) -> str:

@@ -6,7 +6,7 @@ numpy arrays and torch tensors. An answer that is a model is put through a
 """
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -93,23 +93,30 @@ BOTH = " + "
 
 
 class _WhenAsked(Mapping[str, object]):
-    """Answers that are worked out when somebody asks for one: a right answer needs none."""
+    """Answers, each worked out when somebody asks for it: a right answer needs none.
 
-    def __init__(self, answers: Callable[[], dict[str, object]]) -> None:
-        self._work_out = answers
+    Args:
+        names: What may be asked for.
+        answer: Works out one, None where there is none.
+    """
 
-    @cached_property
-    def _answers(self) -> dict[str, object]:
-        return self._work_out()
+    def __init__(self, names: Iterable[str], answer: Callable[[str], object]) -> None:
+        self._names = tuple(names)
+        self._answer = answer
+        self._known: dict[str, object] = {}
 
     def __getitem__(self, name: str) -> object:
-        return self._answers[name]
+        if name not in self._known:
+            self._known[name] = self._answer(name) if name in self._names else None
+        if self._known[name] is None:
+            raise KeyError(name)
+        return self._known[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._answers)
+        return (name for name in self._names if name in self)
 
     def __len__(self) -> int:
-        return len(self._answers)
+        return sum(1 for _ in self)
 
 
 class Answer(NamedTuple):
@@ -253,39 +260,34 @@ class Exercise:
         expected = _answer(self.reference, arguments)
         probe = self.model_probe and self.model_probe(rng, expected)
 
-        def answers(functions: Mapping[str, Callable[..., Any]]) -> dict[str, object]:
-            given = {name: _answer(one, arguments) for name, one in functions.items()}
-            return {
-                name: value if probe is None else probe_model(value, probe)
-                for name, value in given.items()
-                if value is not None
-            }
+        def probed(value: object) -> object:
+            return value if value is None or probe is None else probe_model(value, probe)
 
-        def answers_to_both() -> dict[str, object]:
-            found: dict[str, object] = {}
-            for names, function in self._pairs.items():
-                # Each is tried by itself in the tests; together they may lead nowhere.
-                with suppress(Exception):
-                    found |= answers({BOTH.join(names): function})
-            return found
+        def both(names: str) -> object:
+            # Each is tried by itself in the tests; together they may lead nowhere.
+            with suppress(Exception), np.errstate(all="ignore"):
+                return probed(_answer(self._pairs[names], arguments))
+            return None
+
+        def other(words: str) -> object:
+            return _other_answer(self.reference, changed[words], expected)
 
         wrong = {one.name: one.answer for one in self.misconceptions}
+        changed = {} if probe else dict(_other_arguments(arguments))
         return Question(
             part=part,
             arguments=arguments,
-            expected=expected if probe is None else probe_model(expected, probe),
-            wrong_answers=_WhenAsked(lambda: answers(wrong)),
+            expected=probed(expected),
+            wrong_answers=_WhenAsked(wrong, lambda name: probed(_answer(wrong[name], arguments))),
             model_probe=probe,
-            both_wrong=_WhenAsked(answers_to_both),
-            other_questions=_WhenAsked(
-                lambda: {} if probe else _other_answers(self.reference, arguments, expected)
-            ),
+            both_wrong=_WhenAsked(self._pairs, both),
+            other_questions=_WhenAsked(changed, other),
         )
 
     @cached_property
-    def _pairs(self) -> dict[tuple[str, str], Callable[..., Any]]:
+    def _pairs(self) -> dict[str, Callable[..., Any]]:
         """Two misconceptions made together, where both change one and the same function."""
-        found: dict[tuple[str, str], Callable[..., Any]] = {}
+        found: dict[str, Callable[..., Any]] = {}
         for one, other in combinations(self.misconceptions, 2):
             first, second = one.answer, other.answer
             if (
@@ -294,7 +296,7 @@ class Exercise:
                 and first.func is second.func
                 and not first.keywords.keys() & second.keywords.keys()
             ):
-                found[one.name, other.name] = partial(first, **second.keywords)
+                found[BOTH.join((one.name, other.name))] = partial(first, **second.keywords)
         return found
 
 
@@ -306,21 +308,18 @@ def _answer(function: Callable[..., Any], arguments: Mapping[str, object]) -> An
 # What may be changed in the arguments
 
 
-def _other_answers(
-    reference: Callable[..., Any], arguments: Mapping[str, object], expected: object
-) -> dict[str, object]:
-    """Return the right answers to other questions, where there is such a question."""
-    found = {}
+def _other_answer(
+    reference: Callable[..., Any], changed: Mapping[str, object], expected: object
+) -> object:
+    """Return the right answer to another question, None where there is no such question."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        for words, changed in _other_arguments(arguments):
-            try:
-                value = _answer(reference, changed)
-            except Exception:  # the change has led out of what the reference was made for
-                continue
-            if type(value) is type(expected) or (is_number(value) and is_number(expected)):
-                found[words] = value
-    return found
+        try:
+            value = _answer(reference, changed)
+        except Exception:  # the change has led out of what the reference was made for
+            return None
+    same = type(value) is type(expected) or (is_number(value) and is_number(expected))
+    return value if same else None
 
 
 def _other_arguments(
