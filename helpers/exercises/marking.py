@@ -614,8 +614,7 @@ class _Case:
     def near(self, values: np.ndarray, others: np.ndarray) -> np.ndarray:
         """Say which numbers agree, where those of the learner may be of float32."""
         rtol = self.tolerance.rtol
-        with np.errstate(all="ignore"):
-            close = np.abs(values - others) <= self.tolerance.atol + rtol * np.abs(others)
+        close = np.abs(values - others) <= self.tolerance.atol + rtol * np.abs(others)
         return np.where(np.isfinite(others), close, values == others)
 
     def meets(self, predicted: np.ndarray) -> bool:
@@ -881,7 +880,8 @@ def _guesses(rubric: Rubric, case: _Case) -> Iterator[_Guess]:
     others = [_other_question(words) for words in case.question.other_questions]
     yield from _alone(case, others)
     known = [_known(name, hint) for name, hint in rubric.hints.items()]
-    yield from _alone(case, [_both(names, rubric.hints) for names in case.question.both_wrong])
+    together = [_both(names) for names in case.question.both_wrong]
+    yield from _alone(case, together, rubric.hints)
     yield from _multiplied(case, known, known)
     yield from _related(case, known)
     yield from _scaled(case, known)
@@ -906,10 +906,8 @@ def _other_question(words: str) -> _Mistake:
     return _Mistake(words, hint, lambda case: case.of(case.question.other_questions, words))
 
 
-def _both(names: str, hints: Mapping[str, str]) -> _Mistake:
-    first, second = names.split(BOTH)
-    hint = _two((first, hints[first]), (second, hints[second]))
-    return _Mistake(names, hint, lambda case: case.of(case.question.both_wrong, names))
+def _both(names: str) -> _Mistake:
+    return _Mistake(names, "", lambda case: case.of(case.question.both_wrong, names))
 
 
 def _two(first: tuple[str, str], second: tuple[str, str]) -> str:
@@ -918,13 +916,25 @@ def _two(first: tuple[str, str], second: tuple[str, str]) -> str:
     return f"Two things at once: {first[0]}; and {second[0]}. {hints}"
 
 
-def _alone(case: _Case, mistakes: Sequence[_Mistake]) -> Iterator[_Guess]:
-    """Guess what gives the answer as it is."""
-    for mistake in mistakes:
-        numbers = mistake.base(case)
-        if numbers and case.meets(numbers.values):
-            names = tuple(mistake.name.split(BOTH))
-            yield _Guess(names, mistake.hint, _values_of(mistake.base), len(names) > 1)
+def _alone(
+    case: _Case, mistakes: Sequence[_Mistake], hints: Mapping[str, str] | None = None
+) -> Iterator[_Guess]:
+    """Guess what gives the answer as it is; the ``hints`` are those of two made together."""
+    assert case.answer is not None
+    wanted = case.answer.values
+    for owners, stack in _by_shape(case, mistakes):
+        if stack.shape[1:] != wanted.shape:
+            continue
+        near = case.near(wanted, stack).reshape(len(owners), -1).all(axis=1)
+        for index in np.flatnonzero(near):
+            mistake = owners[index]
+            values = _values_of(mistake.base)
+            if hints is None:
+                yield _Guess((mistake.name,), mistake.hint, values)
+            else:
+                first, second = mistake.name.split(BOTH)
+                hint = _two((first, hints[first]), (second, hints[second]))
+                yield _Guess((first, second), hint, values, pair=True)
 
 
 def _values_of(base: _Base) -> Callable[[_Case], np.ndarray | None]:
