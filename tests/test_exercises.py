@@ -365,7 +365,8 @@ def test_the_message_says_what_came_back():
     assert chain(lambda x: x).startswith(first + "raised TypeError: ")
     assert chain(lambda x, depth: torch.full_like(x, 0.25)) == (
         "Smallest failing input: sigmoid_chain_grad(x=tensor([0.]), depth=2) "
-        "returned tensor([0.25]); expected tensor([0.0588])."
+        "returned tensor([0.25]); expected tensor([0.0588]). Your function answers the same "
+        "whatever it is asked: where do its arguments come in?"
     )
     assert by_name("safe_norm")(lambda values: values / 0) == (
         "Smallest failing input: safe_norm(values=tensor([3., 4.])) "
