@@ -26,6 +26,7 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
+from helpers import progress
 from helpers.exercises import marking, stored
 from helpers.exercises.marking import Verdict
 from helpers.exercises.specification import Exercise, Rubric
@@ -76,6 +77,7 @@ def check(function: Callable[..., object]) -> None:
         _print(f"{said[0].upper()}{said[1:]}{'' if said.endswith('?') else '.'}")
         return
     name = verdict.exercise
+    progress.checked(ALL[name].rubric.number, verdict.points, verdict.of)
     _print(verdict.message)
     for note in verdict.notes:
         _print(note)
