@@ -11,7 +11,7 @@ import pytest
 from commands import free_port, started
 from waiting import CEILING, wait_for
 
-from helpers import lessons
+from helpers import exercises, lessons
 from helpers.lessons import pages, sources
 
 CHROMIUM = next(
@@ -157,11 +157,15 @@ def opened(address, chromium):
     return open_lesson
 
 
+def choose(page, menu, entry):
+    page.get_by_role("menuitem", name=menu, exact=True).click()
+    page.get_by_role("menuitem", name=entry, exact=True).click()
+
+
 @contextmanager
 def run_all(page):
     """Run every cell by the menu; at the end of the block wait for the last."""
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    choose(page, "Run", "Run All Cells")
     waiting = page.locator(".jp-InputPrompt").get_by_text("[*]:")
     expect(waiting.first).to_be_attached()
     yield
@@ -170,6 +174,18 @@ def run_all(page):
 
 def cell(page, text):
     return page.locator(".jp-CodeCell").filter(has_text=text)
+
+
+def parameters(name):
+    """The source of the cell of parameters."""
+    notebook = nbformat.read(sources.ROOT / "notebooks" / name, as_version=4)
+    tagged = (cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", []))
+    return next(tagged).source
+
+
+def hint(exercise, mistake):
+    known = exercises.ALL[exercise].misconceptions
+    return next(one.hint for one in known if one.name == mistake)
 
 
 def write(page, old, new):
@@ -187,13 +203,14 @@ def outputs(page, kind):
     return page.locator(f'.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.{kind}"]')
 
 
-# Every value of every bar that is on the page, and the most bars there were at a time.
+# Every value and word of every bar that is on the page, and the most bars there were at a time.
 WATCH = """() => {
-  window.bars = { values: [], most: 0 };
+  window.bars = { values: [], words: [], most: 0 };
   new MutationObserver(() => {
     const found = [...document.querySelectorAll("progress")];
     bars.most = Math.max(bars.most, found.length);
     bars.values.push(...found.map((bar) => bar.value));
+    bars.words.push(...found.map((bar) => bar.parentElement.textContent.trim()));
   }).observe(document.body, { subtree: true, childList: true });
 }"""
 
@@ -201,7 +218,7 @@ WATCH = """() => {
 @pytest.mark.parametrize("size", [DESKTOP, PHONE])
 def test_a_fresh_lesson_can_be_read_and_its_prose_cannot_be_changed(opened, size):
     with opened(START, size) as page:
-        title = page.get_by_role("heading", name="00 · What will I be able to do?")
+        title = page.get_by_role("heading", name="00 · ")
         expect(title).to_be_visible()
         prose = page.locator(".jp-MarkdownCell")
         assert width(prose.first) > 0.7 * size[0] - 50
@@ -226,7 +243,9 @@ def test_a_fresh_lesson_can_be_read_and_its_prose_cannot_be_changed(opened, size
 
 def test_a_lesson_at_another_parameter_with_a_wrong_answer_and_then_a_right_one(opened):
     with opened(START, DESKTOP) as page:
-        write(page, "depth = 30", "seed = 0\ndepth = 20\nsteps = 50\nlr = 0.05")
+        given = parameters(START)
+        depth = re.search(r"^depth = \d+$", given, re.MULTILINE)[0]
+        write(page, depth, given.replace(depth, "depth = 20"))
         write(page, "def decades_lost", WRONG)
         page.locator(".jp-MarkdownCell").first.click()
         view = page.locator(".jp-WindowedPanel-outer")
@@ -238,12 +257,14 @@ def test_a_lesson_at_another_parameter_with_a_wrong_answer_and_then_a_right_one(
 
         expect(outputs(page, "stderr")).to_have_count(0)
         expect(outputs(page, "error")).to_have_count(0)
-        expect(page.locator(".jp-OutputArea-output img")).to_have_count(4)
-        assert "not at your depth of 20 and steps of 50" in view.text_content()
-        assert "Lesson 00: 0 of 1 prediction made" in view.text_content()
+        figures = cell(page, "plots.show(").count()
+        expect(page.locator(".jp-OutputArea-output img")).to_have_count(figures)
+        assert "not at your depth of 20: " in view.text_content()
+        assert "Lesson 00: 0 of " in view.text_content()
         verdict = cell(page, "exercises.check(decades_lost)")
         assert "not yet" in verdict.text_content()
-        assert "Which base must the logarithm have" in verdict.text_content()
+        told = " ".join(verdict.text_content().split())  # lines are broken anywhere
+        assert hint("decades_lost", "natural logarithm") in told
 
         write(page, "def decades_lost", RIGHT)
         page.keyboard.press("Shift+Enter")
@@ -256,14 +277,13 @@ def test_a_bar_and_a_slider_move(opened, size):
     with opened("90_small.ipynb", size) as page:
         page.evaluate(WATCH)
         with run_all(page):
-            expect(page.locator("progress")).to_have_count(1)
-            expect(
-                page.get_by_text(re.compile(r"1 of 2: step \d+ of 100, 0:0\d left"))
-            ).to_be_attached()
+            pass
         bars = page.evaluate("bars")
         assert bars["most"] == 1
         assert len(set(bars["values"])) > 3
         assert bars["values"] == sorted(bars["values"])
+        for words in bars["words"]:
+            assert re.fullmatch(r"[12] of 2: step \d+ of 100, \d+:\d\d left", words)
         expect(page.locator("progress")).to_have_count(0)
 
         def picture(depth):
@@ -281,6 +301,15 @@ def test_a_bar_and_a_slider_move(opened, size):
         expect(picture(30)).to_be_attached()
         assert slider.get_attribute("aria-valuenow") == "30.0"
         assert page.get_by_label("activation").input_value() == "sigmoid"
+
+        page.locator(".jp-MarkdownCell").first.click()
+        page.keyboard.press("ControlOrMeta+S")
+        expect(page.locator(".lm-TabBar-tab.jp-mod-dirty")).to_have_count(0)
+        choose(page, "Kernel", "Shut Down Kernel")
+        expect(page.get_by_text("No Kernel").first).to_be_visible()
+        page.reload()  # as on another day: with a new kernel
+        expect(page.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible()
+        expect(picture(30)).to_be_attached()
         expect(outputs(page, "stderr")).to_have_count(0)
         expect(outputs(page, "error")).to_have_count(0)
 

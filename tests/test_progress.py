@@ -1,6 +1,7 @@
 """What a learner has done is counted once, at its best, and outlives the kernel."""
 
 import json
+import math
 import threading
 
 import nbformat
@@ -122,3 +123,20 @@ def test_the_overview_reads_the_learner_s_file(tmp_path):
     step = {"lesson": "00", "kind": "prediction", "name": question, "points": 1, "of": 1}
     (tmp_path / overview.FILE).write_text(json.dumps(step) + "\n")
     assert overview.summaries(tmp_path)[0].predictions[0] == 1
+
+
+def test_a_check_counts_at_its_best(capsys):
+    def decades_lost(first, last):
+        return math.log10(last / first)
+
+    def stub(first, last):
+        raise NotImplementedError
+
+    stub.__name__ = "decades_lost"
+    progress.begin("00")
+    exercises.check(stub)
+    assert (progress.summary().exercises, progress.summary().points[0]) == ((0, 1), 0)
+    for answer in (decades_lost, stub):
+        exercises.check(answer)
+        assert (progress.summary().exercises, progress.summary().done) == ((1, 1), True)
+    progress.begin("")
