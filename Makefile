@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 # Extra words for the program behind a target, e.g. make lab ARGS=--no-browser
 ARGS ?=
 
-.PHONY: env lab types test test-nbgrader test-digits lint check run bench render lock clean
+.PHONY: env lab types test test-nbgrader test-digits test-parameters lint check run bench render lock clean
 
 env: $(READY)
 
@@ -54,6 +54,12 @@ test-digits: $(READY)
 	    OMP_NUM_THREADS=2 COURSE_PERTURBATION=2 \
 	    $(BIN)/python -m pytest $(NOTEBOOKS:warm=rounded_otherwise) notebooks $(PROCESSES) $(ARGS)
 
+# Does every lesson run to its end with each of its parameters changed? `make test` changes all
+# of a lesson at once.
+test-parameters: $(READY)
+	COURSE_EACH_PARAMETER=1 $(BIN)/python -m pytest $(PROCESSES) tests/test_notebooks.py \
+	    -k parameters_changed $(ARGS)
+
 # What needs nbgrader runs beside the course's environment and not in it, as one of the
 # packages that nbgrader asks for costs a second at every kernel start.
 test-nbgrader: build/nbgrader/.ready
@@ -83,7 +89,8 @@ bench: $(READY)
 
 # torch comes first and with its dependencies, so that a CUDA build finds its libraries;
 # everything else is exactly what the lock names. Matplotlib lists the fonts on first use and
-# says so, which a notebook would show.
+# says so, which a notebook would show. JupyterLab and nbconvert look in the environment for what
+# brings the alt text of figures to the screen and into exported pages.
 $(READY): requirements.lock pyproject.toml
 	@echo "Installing the course into $(VENV), once: 1.9 GB, most of it PyTorch, in some five minutes."
 	@echo "On Linux PyTorch may bring CUDA, several GB more; README.md says how to save them."
@@ -92,6 +99,9 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --constraint requirements.lock torch
 	$(BIN)/python -m pip install --quiet --no-deps --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	mkdir -p $(VENV)/etc/jupyter $(VENV)/share/jupyter/labextensions
+	ln -sfn "$$PWD/.jupyter/jupyter_config.json" $(VENV)/etc/jupyter/jupyter_config.json
+	ln -sfn "$$PWD/.jupyter/labextensions/vanishing-gradients" $(VENV)/share/jupyter/labextensions/vanishing-gradients
 	$(BIN)/python -c 'import matplotlib.font_manager'
 	touch $@
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from IPython.core.interactiveshell import InteractiveShell
 
 from helpers import claims, progress
-from helpers.claims import ClaimError, claim, predict, published, table
+from helpers.claims import ClaimError, claim, predict, published
 
 HOLDS = [
     ({"equals": 0.5}, 0.5, "✓ share: 0.5 (claimed exactly 0.5)"),
@@ -57,10 +57,10 @@ def test_a_claim_that_holds_prints_one_line(criterion, measured, line, capsys):
 
 
 @pytest.mark.parametrize(("criterion", "measured"), FAILS)
-def test_a_claim_that_fails_raises_and_prints_nothing(criterion, measured, capsys):
+def test_a_claim_that_fails_raises(criterion, measured, capsys):
     with pytest.raises(ClaimError, match=f"^Claim failed: share: measured {measured!r}, claimed "):
         claim("share", measured, **criterion)
-    assert capsys.readouterr().out == ""
+    assert capsys.readouterr().out.startswith("✗ share: measured ")
 
 
 @pytest.mark.parametrize("criterion", [criterion for criterion, *_ in HOLDS])
@@ -391,75 +391,74 @@ def test_the_place_to_report_is_the_package_s_own(lesson, addresses, whom, monke
 # ---- Tables -----------------------------------------------------------------------------
 
 
-def shown(monkeypatch, claims_made):
-    """The text and the HTML that a notebook shows for a table."""
-    seen = []
-    monkeypatch.setattr("IPython.core.getipython.get_ipython", lambda: "a shell")
+@pytest.fixture
+def cell(monkeypatch):
+    """A function that runs a cell with claims; it returns the data that the cell displays."""
+    shell, seen = InteractiveShell.instance(), []
     monkeypatch.setattr("IPython.display.display", lambda data, raw: seen.append(data))
-    with table("sigmoids"):
-        claims_made()
-    ((text, page),) = [data.values() for data in seen]
-    return text, page
+
+    def run(code):
+        seen.clear()
+        shell.run_cell("from helpers.claims import claim\n" + code)
+        return list(seen)
+
+    yield run
+    InteractiveShell.clear_instance()
 
 
-def test_a_table_has_a_line_for_each_claim(monkeypatch):
-    def made():
-        claim("share <kept>", 0.1404, about=0.141, within=0.03)
-        claim("accuracy", 0.97123, above=0.95, drifts=True)
-        claim("flat", True)
-
-    text, page = shown(monkeypatch, made)
-    assert text.splitlines() == [
-        "3 claims hold: sigmoids",
+def test_the_claims_of_a_cell_are_one_table(cell, capsys):
+    (data,) = cell(
+        "claim('share <kept>', 0.1404, about=0.141, within=0.03)\n"
+        "claim('accuracy', 0.97123, above=0.95, drifts=True)\n"
+        "print('between')\n"
+        "claim('flat', True)\n"
+    )
+    assert data["text/plain"].splitlines() == [
+        "3 claims hold",
         "  quantity      expected    tolerance  measured",
         "✓ share <kept>  0.141       3 %        0.14",
         "✓ accuracy      above 0.95             ≈0.971",
         "✓ flat                                 holds",
     ]
-    assert page.startswith("<details open><summary>✓ 3 claims hold: sigmoids</summary><table>")
+    page = data["text/html"]
+    assert page.startswith("<details open><summary>✓ 3 claims hold</summary><table>")
     assert "share &lt;kept&gt;" in page
     assert page.count("<tr>") == 4
     assert page.count("✓</td>") == 3
+    assert capsys.readouterr().out == "between\n"
+    assert cell("x = 1") == []
 
 
-def test_more_than_four_claims_fold(monkeypatch):
-    _, page = shown(monkeypatch, lambda: [claim("one", 1, equals=1) for _ in range(5)])
-    assert page.startswith("<details><summary>✓ 5 claims hold")
+def test_more_than_four_claims_fold(cell):
+    (data,) = cell("for _ in range(5): claim('one', 1, equals=1)")
+    assert data["text/html"].startswith("<details><summary>✓ 5 claims hold")
 
 
-def test_a_table_shows_every_claim_before_it_stops(capsys):
-    made = [(1, 1), (2, 1), (3, 1)]
-    sentence = r"^Claim failed: number 2: measured 2, claimed exactly 1 \(and 1 more\)\.$"
-    with pytest.raises(ClaimError, match=sentence), table():
-        [claim(f"number {measured}", measured, equals=expected) for measured, expected in made]
-    assert [line[0] for line in capsys.readouterr().out.splitlines()[2:]] == ["✓", "✗", "✗"]
-    claim("afterwards", True)
-    assert capsys.readouterr().out == "✓ afterwards: holds\n"
+def test_a_claim_by_itself_is_a_line(cell, capsys):
+    assert cell("claim('one', 1, equals=1)") == []
+    assert capsys.readouterr().out == "✓ one: 1 (claimed exactly 1)\n"
 
 
-def test_a_table_says_what_a_changed_parameter_breaks(lesson, monkeypatch):
+def test_a_cell_that_stops_shows_what_was_claimed_before(cell, capsys):
+    (data,) = cell("for n in (1, 2, 3): claim(f'number {n}', n, equals=1)")
+    assert [line[0] for line in data["text/plain"].splitlines()[2:]] == ["✓", "✗"]
+    assert data["text/html"].startswith("<details open><summary>1 of 2 claims hold")
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+    assert shown == "Claim failed: number 2: measured 2, claimed exactly 1\n"
+    (data,) = cell("claim('a', True)\nclaim('b', True)\n1 / 0")
+    assert "2 claims hold" in data["text/plain"]
+
+
+def test_a_table_says_what_a_changed_parameter_breaks(lesson, cell):
     lesson["depth"] = 10
-
-    def made():
-        for number in range(6):
-            claim("decades", number, below=5)
-
-    text, page = shown(monkeypatch, made)
-    assert text.startswith("5 of 6 claims hold: sigmoids\n")
-    assert text.splitlines()[-2:] == [
+    (data,) = cell("for n in range(6): claim('decades', n, below=5)")
+    assert data["text/plain"].startswith("5 of 6 claims hold\n")
+    assert data["text/plain"].splitlines()[-2:] == [
         "○ decades   below 5              5",
         "○ decades: not at your depth of 10: measured 5 (published at 30: below 5)",
     ]
-    assert page.startswith("<details open><summary>5 of 6 claims hold")
-    assert "not at your depth of 10: measured 5 (published at 30: below 5)" in page
-
-
-def test_an_error_in_a_table_is_not_hidden_and_tables_do_not_nest(capsys):
-    with pytest.raises(ZeroDivisionError), table():
-        claim("one", 1 / 0, equals=1)
-    assert capsys.readouterr().out == ""
-    with table(), pytest.raises(RuntimeError, match="open already"), table():
-        pass
+    assert data["text/html"].startswith("<details open><summary>5 of 6 claims hold")
+    assert "not at your depth of 10: measured 5 (published at 30: below 5)" in data["text/html"]
 
 
 # ---- Progress ---------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from commands import free_port, started
 
 from helpers import cli, lessons
 from helpers.cli import version
-from helpers.lessons import sources
+from helpers.lessons import copies, sources
 
 GOOD = """\
 # %% tags=["parameters"]
@@ -139,6 +139,23 @@ def test_an_expected_error_is_one_sentence(root, monkeypatch, words, sentence):
 def test_an_unexpected_error_keeps_its_traceback(root, monkeypatch):
     monkeypatch.setattr(lessons, "notebooks", lambda names: {}[0])
     assert isinstance(course("run").exception, KeyError)
+
+
+def test_progress_and_reset_are_about_the_learner_s_own_folder(root):
+    publish(root)
+    for name in ("02_claim", "03_wrong"):  # a lesson without exercises asks for nothing here
+        (root / "notebooks" / f"{name}.ipynb").unlink()
+    assert (
+        course("reset", "01").output == "Error: my_course/ is not there yet; `make lab` makes it\n"
+    )
+    copies.learner_copy(root / "my_course")
+    assert course("reset", "01").output == (
+        "01_good.ipynb: fresh; yours is now 01_good.mine.ipynb\n"
+    )
+    assert course("reset").exit_code == 2
+    first, last = course("progress").output.splitlines()
+    assert re.fullmatch(r"Lesson 01: 0 of 0 predictions made, 0 of \d exercises solved .*", first)
+    assert last == "Lessons done: 0 of 1."
 
 
 def test_run_reports_each_lesson_in_order_and_writes_nothing(root):
@@ -302,6 +319,8 @@ def test_lab_opens_the_learners_copy(root):
         asked = settings["schema"]["properties"]
         assert asked["fetchNews"]["default"] == "false"
         assert asked["checkForUpdates"]["default"] is False
+        # The extension that gives figures their alt text is loaded.
+        assert '"name": "vanishing-gradients"' in page("/lab/tree/01_good.ipynb")[1]
         assert json.loads(page("/lab/api/news")[1]) == {"news": []}
         assert json.loads(page("/lab/api/update")[1]) == {"notification": None}
         assert (root / "my_course" / "02_claim.ipynb").exists()

@@ -1,6 +1,8 @@
 """The warm kernel is the ordinary one to Jupyter: it computes, stops, restarts and ends."""
 
 import os
+import subprocess
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -96,3 +98,23 @@ def test_make_test_uses_it():
     assert "--nbval-kernel-name=warm " in flags
     place = lines.index("test: $(READY)")
     assert "$(NOTEBOOKS)" in lines[place + 1]
+
+
+@pytest.mark.parametrize(
+    ("stored", "code"),
+    [("accuracy ≈0.97 (above 0.9)", 0), ("accuracy ≈0.971 (above 0.8)", 1), ("accuracy 0.97", 1)],
+)
+def test_numbers_of_trainings_are_not_compared_and_all_others_are(stored, code, tmp_path):
+    cell = nbformat.v4.new_code_cell('print("accuracy ≈0.9712 (above 0.9)")', execution_count=1)
+    cell.outputs = [nbformat.v4.new_output("stream", text=f"{stored}\n")]
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "lesson.ipynb")
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", "--nbval", "--nbval-kernel-name=python3"),
+            *("--nbval-sanitize-with=tests/nbval_sanitize.cfg", str(tmp_path / "lesson.ipynb")),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == code, done.stdout

@@ -209,8 +209,9 @@ def test_what_only_looks_dangerous_is_allowed(root):
     assert len(lessons.learner_view(write(root, LESSON + innocent)).cells) == 6
 
 
-def test_twenty_lines_are_allowed(root):
+def test_twenty_lines_are_allowed_and_any_number_of_imports(root):
     assert lessons.learner_view(write(root, LESSON + "\n# %%\n" + "x = 1\n" * 20))
+    assert lessons.learner_view(write(root, LESSON.replace("import math\n", "import math\n" * 21)))
 
 
 @pytest.mark.parametrize("where", ["source", "output", "result"])
@@ -494,19 +495,34 @@ def test_a_changed_source_and_orphans_are_seen(root):
 # ---- The README's pictures ------------------------------------------------------------
 
 
+def figure(title, content):
+    return nbformat.v4.new_output("display_data", {"image/png": content, "text/plain": title})
+
+
+def with_figures(root, *figures):
+    cell = nbformat.v4.new_code_cell(outputs=[figure(*about) for about in figures])
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), root / "notebooks" / "00_a.ipynb")
+
+
 def test_readme_picture_without_a_lesson_is_refused(root):
-    (root / "README.md").write_text("![No such figure](docs/a.png)")
-    with pytest.raises(ValueError, match=r"README.md shows docs/a.png, but no lesson"):
+    (root / "README.md").write_text('![No such figure](docs/a.png "None")')
+    with pytest.raises(ValueError, match=r"shows docs/a.png, the figure 'None', .* 0 figures"):
+        list(publish.readme_pictures())
+    (root / "README.md").write_text("![Of which lesson?](docs/a.png)")
+    with pytest.raises(ValueError, match=r"shows docs/a.png, the figure '', .* 0 figures"):
+        list(publish.readme_pictures())
+
+
+def test_readme_picture_must_not_be_one_of_two(root):
+    with_figures(root, ("A line", "YWJj"), ("A line", "ZGVm"))
+    (root / "README.md").write_text('![It rises](docs/a.png "A line")')
+    with pytest.raises(ValueError, match="the lessons have 2 figures with that title"):
         list(publish.readme_pictures())
 
 
 def test_readme_picture_that_differs_is_replaced(root):
-    figure = nbformat.v4.new_output(
-        "display_data", {"image/png": "YWJj"}, metadata={"image/png": {"alt": "A line"}}
-    )
-    cell = nbformat.v4.new_code_cell(outputs=[figure])
-    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), root / "notebooks" / "00_a.ipynb")
-    (root / "README.md").write_text("![A line](docs/a.png)")
+    with_figures(root, ("A line", "YWJj"), ("Another", "ZGVm"))
+    (root / "README.md").write_text('![It rises](docs/a.png "A line")')
     assert list(publish.readme_pictures()) == ["docs/a.png: taken from its lesson"]
     assert (root / "docs" / "a.png").read_bytes() == b"abc"
     assert list(publish.readme_pictures()) == []

@@ -6,7 +6,9 @@ an experiment takes minutes and runs here at small parameters only.
 """
 
 import ast
+import base64
 import json
+import os
 import re
 import statistics
 import subprocess
@@ -38,6 +40,21 @@ SMALL = {
     },
     "time_lag": {"length": 20, "width": 32, "steps": 60},
 }
+# Every parameter of each lesson but the seed, changed as a learner would, to something quick.
+CHANGED = {
+    "00_start_here": {"depth": 10, "steps": 50, "lr": 0.01},
+    "01_theory": {"depth": 8, "width": 32, "draws": 2},
+    "02_symptoms": {"width": 32, "steps": 30, "draws": 20},
+    "03_causes": {"width": 32, "wide": 32, "draws": 1, "steps": 50},
+    "04_activations": {"depth": 10, "width": 64, "draws": 2},
+    "05_initialization": {"depth": 100, "draws": 200, "map_steps": 40},
+    "06_normalization": {"width": 32, "draws": 1},
+    "07_residual_connections": {"blocks": 8, "deep": 20, "draws": 3, "steps": 40},
+}
+# All at once; one at a time as well under `make test-parameters`, which takes as long as all tests.
+CHANGES = [(name, "all") for name in CHANGED]
+if os.environ.get("COURSE_EACH_PARAMETER"):
+    CHANGES += [(name, parameter) for name, values in CHANGED.items() for parameter in values]
 LINK = re.compile(r"\]\(([^)\s]+)|(?:href|src)=[\"']([^\"']+)")
 LEFTOVER = {
     "a memory address": re.compile(r"\bat 0x[0-9a-f]+"),
@@ -89,7 +106,8 @@ def executed_in_order(notebook, name):
 
 
 def short_cells(notebook, name):
-    cells = [cell.source.split("\n") for cell in code_cells(notebook)]
+    setup = tagged(notebook, "setup")
+    cells = [cell.source.split("\n") for cell in code_cells(notebook) if cell not in setup]
     median = statistics.median(sum(bool(line.strip()) for line in cell) for cell in cells)
     return [
         *between(1, max(map(len, cells)), 20, "lines in the longest code cell"),
@@ -152,7 +170,30 @@ def nothing_that_changes(notebook, name):
 def described_figures(notebook, name):
     alts = [image.metadata.get("image/png", {}).get("alt", "") for image in figures(notebook)]
     complaints = [f"figure {n} has no alt text" for n, alt in enumerate(alts, 1) if not alt.strip()]
-    return complaints + [f"alt text twice: {alt!r}" for alt in set(alts) if alts.count(alt) > 1]
+    complaints += [f"alt text twice: {alt!r}" for alt in set(alts) if alts.count(alt) > 1]
+    shows = [
+        node
+        for node in trees(notebook)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "plots.show"
+    ]
+    return complaints + [f"words in the code: {ast.unparse(c)}" for c in shows if len(c.args) > 1]
+
+
+def titled_panels(notebook, name):
+    """Every panel has a title; plots.show says so if one has none."""
+    words = [image.data.get("text/plain", "untitled") for image in figures(notebook)]
+    return [f"a panel without a title: {title}" for title in words if "untitled" in title]
+
+
+def sharp_figures(notebook, name):
+    """A picture has twice as many dots as the page shows, and fits on a page."""
+    complaints = []
+    for image in figures(notebook):
+        dots = int.from_bytes(base64.b64decode(image.data["image/png"])[16:20], "big")
+        width = image.metadata.get("image/png", {}).get("width", dots)
+        if dots != 2 * width or width > 800:
+            complaints.append(f"a figure of {dots} dots is shown {width} wide")
+    return complaints
 
 
 def literal_parameters(notebook, name):
@@ -374,6 +415,8 @@ RULES = [
     only_text_and_png,
     nothing_that_changes,
     described_figures,
+    titled_panels,
+    sharp_figures,
     literal_parameters,
     numbered_title,
     one_setup,
@@ -391,6 +434,8 @@ EXPERIMENT_RULES = [
     only_text_and_png,
     nothing_that_changes,
     described_figures,
+    titled_panels,
+    sharp_figures,
     literal_parameters,
     experiment_title,
     no_exercises,
@@ -420,8 +465,10 @@ def good():
         return nbformat.v4.new_output("stream", text=words)
 
     def figure(alt):
-        data = {"image/png": "iVBORw0KGgo=", "text/plain": "<Figure size 640x480>"}
-        return nbformat.v4.new_output("display_data", data, metadata={"image/png": {"alt": alt}})
+        png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (1216).to_bytes(4, "big")
+        data = {"image/png": base64.b64encode(png).decode(), "text/plain": "It falls"}
+        about = {"image/png": {"alt": alt, "width": 608}}
+        return nbformat.v4.new_output("display_data", data, metadata=about)
 
     notebook = nbformat.v4.new_notebook(cells=cells)
     published = 'claims.published("01", seed=0, rates=[-1.5, "a"])'
@@ -548,6 +595,16 @@ BAD = [
         described_figures,
         lambda nb: code_cells(nb)[3].outputs[0].metadata["image/png"].update(alt="Curve b."),
     ),
+    (described_figures, coding('plots.show(ax, "It falls.")')),
+    (
+        titled_panels,
+        lambda nb: code_cells(nb)[3].outputs[0].data.update({"text/plain": "a; untitled: y"}),
+    ),
+    (
+        sharp_figures,
+        lambda nb: code_cells(nb)[3].outputs[0].metadata["image/png"].update(width=1216),
+    ),
+    (sharp_figures, lambda nb: code_cells(nb)[3].outputs[0].metadata["image/png"].pop("width")),
     (literal_parameters, lambda nb: tagged(nb, "parameters")[0].metadata.update(tags=[])),
     (literal_parameters, parameters("seed = 0\nrate = 2 * seed")),
     (literal_parameters, parameters("seed = 0\nrate = 0.25**30")),
@@ -691,6 +748,27 @@ def test_lesson_runs_with_its_answers_at_another_seed(name, tmp_path, monkeypatc
         path, None, {"seed": 1}, engine_name="warm", progress_bar=False
     )
     assert unsolved(notebook) == []
+
+
+@pytest.mark.parametrize(("name", "parameter"), CHANGES)
+def test_lesson_runs_to_its_end_with_parameters_changed(name, parameter, tmp_path, monkeypatch):
+    """As a learner changes them: a claim that no longer holds says so, and all cells run."""
+    monkeypatch.delenv("COURSE_CLAIMS")
+    values = CHANGED[name] if parameter == "all" else {parameter: CHANGED[name][parameter]}
+    (source,) = lessons.source_files([name])
+    nbformat.write(lessons.learner_view(source), tmp_path / "lesson.ipynb")
+    notebook = papermill.execute_notebook(
+        tmp_path / "lesson.ipynb", None, values, kernel_name="warm", progress_bar=False
+    )
+    assert not any(output.output_type == "error" for output in outputs(notebook))
+    assert "Lesson" in text(notebook.cells[-1])
+
+
+def test_every_parameter_of_every_lesson_is_changed():
+    for name, path in LESSONS.items():
+        known = experiment.parameters(nbformat.read(path, as_version=4))
+        assert {"seed", *CHANGED[name]} == set(known)
+        assert all(known[one] != value for one, value in CHANGED[name].items())
 
 
 def test_no_experiment_is_left_out():

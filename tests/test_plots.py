@@ -1,5 +1,6 @@
 """Figures show what they were given, and nothing that was not computed."""
 
+import io
 import math
 import sys
 from itertools import combinations
@@ -12,8 +13,11 @@ import pytest
 from IPython.display import display
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.container import BarContainer
+from matplotlib.transforms import Bbox
+from PIL import Image
 
-from helpers import plots
+from helpers import plots, theory
+from helpers.plots._looks import ACTIVATION_LOOKS, activation_in
 from helpers.probe import Ledger, LedgerRow
 from helpers.train import History
 
@@ -41,6 +45,7 @@ def shaded(ax):
     return [patch.get_extents().transformed(ax.transData.inverted()) for patch in ax.patches]
 
 
+FLOWS = "the gradient flows"
 FIRST, SECOND = [1e-6, 3e-4, 0.02, 1.0], [0.5, 0.6, 0.7]
 
 
@@ -116,7 +121,8 @@ def test_what_is_not_finite_is_left_out():
 )
 def test_the_zone_of_float32_shows_only_where_the_data_reach_it(values, notes):
     ax = plots.layer_profile({"a": values})
-    assert [text.get_text() for text in ax.texts] == notes
+    words = [text.get_text() for text in ax.texts]
+    assert [text for text in words if text not in ("", FLOWS)] == notes
     assert len(shaded(ax)) == len(notes)
     bottom, top = ax.get_ylim()
     for band in shaded(ax):
@@ -124,7 +130,7 @@ def test_the_zone_of_float32_shows_only_where_the_data_reach_it(values, notes):
     ax.figure.canvas.draw()
     for text in ax.texts:
         assert ax.get_window_extent().contains(*text.get_window_extent().get_points()[1])
-    assert not plots.layer_profile({"a": values}, float32_zone=False).texts
+    assert not shaded(plots.layer_profile({"a": values}, float32_zone=False))
 
 
 def test_the_zone_begins_where_float32_gives_up():
@@ -166,6 +172,43 @@ def test_a_profile_refuses_nonsense_and_leaves_no_empty_figure(arguments, senten
         plots.layer_profile(*arguments)
     assert str(caught.value) == sentence
     assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize(
+    "values", [FIRST, [1e-25, 1e-9, 1.0], [1.0, 1.0, 1.0], [9e4, 30.0, 1.0], np.ones(100)]
+)
+@pytest.mark.parametrize("width", [7.6, 3.8])
+def test_an_arrow_says_which_way_the_gradient_flows_and_hides_nothing(values, width):
+    ax = plots.layer_profile({"a": values})
+    ax.figure.set_size_inches(width, 4)
+    ax.figure.canvas.draw()
+    words, arrow = (text for text in ax.texts if "float32" not in text.get_text())
+    assert words.get_text() == FLOWS
+    assert arrow.arrowprops["arrowstyle"] == "->"
+    assert arrow.xy[0] < arrow.xyann[0] < 0  # from the words to the left
+    assert arrow.xycoords is arrow.anncoords is words
+    box = Bbox.union([words.get_window_extent(), arrow.arrow_patch.get_window_extent()])
+    assert ax.get_window_extent().contains(*box.min)
+    assert ax.get_window_extent().contains(*box.max)
+    points = ax.transData.transform(lines(ax)["a"].get_xydata())
+    assert not any(box.padded(4).contains(*point) for point in points)
+    assert not box.overlaps(ax.get_legend().get_window_extent())
+
+
+def test_the_arrow_stays_clear_of_what_stands_in_another_panel():
+    _, (left, right) = plots.panels(2)
+    plots.layer_profile({"a": [1.0, 2.0]}, ax=left)
+    plots.layer_profile({"a": [1e-25, 1.0]}, ax=right)
+    left.figure.canvas.draw()
+    for ax in (left, right):
+        words = next(text for text in ax.texts if text.get_text() == FLOWS)
+        bottom = words.get_window_extent().y0
+        assert (ax.transData.transform(lines(ax)["a"].get_xydata())[:, 1] < bottom).all()
+
+
+def test_there_is_no_layer_0_on_the_axis():
+    ticks = tick_names(plots.layer_profile({"a": np.ones(50)}).xaxis)
+    assert ticks == ["10", "20", "30", "40", "50"]
 
 
 # -- Training ----------------------------------------------------------------------------
@@ -799,7 +842,7 @@ def test_in_a_live_notebook_every_move_draws_anew(monkeypatch, shown):
     seen = []
     plots.sliders(lambda **values: seen.append(values), **CHOICES)
     (box,) = shown
-    depth, gain, name, flat, _ = box.children
+    depth, gain, name, flat, _, _ = box.children
     start = {"depth": 30, "gain": 0.5, "name": "tanh", "flat_start": True}
     assert seen == ["cleared", start]
     assert (depth.min, depth.max, depth.step, depth.value) == (2, 50, 1, 30)
@@ -826,7 +869,7 @@ def test_a_menu_hands_on_its_numbers_as_they_are(monkeypatch, shown):
     monkeypatch.setattr(CLEAR, lambda wait: None)
     seen = []
     plots.sliders(lambda gain: seen.append(gain), gain=[0.5, 1.25])
-    gain, _ = shown[0].children
+    gain, _, _ = shown[0].children
     gain.value = 1.25
     assert seen == [0.5, 1.25]
 
@@ -836,7 +879,7 @@ def test_a_slow_picture_waits_until_the_slider_is_let_go(monkeypatch, shown):
     clock = iter([0.0, 0.9, 1.0, 1.9, 2.0, 2.1])
     monkeypatch.setattr("helpers.plots._explorers.time.perf_counter", lambda: next(clock))
     plots.sliders(lambda depth, name: None, depth=(1, 9, 1), name=["a", "b"])
-    depth, name, _ = shown[0].children
+    depth, name, _, _ = shown[0].children
     assert depth.continuous_update
     depth.value = 2
     assert not depth.continuous_update
@@ -858,7 +901,7 @@ def test_a_mistake_in_a_live_picture_is_one_sentence_and_the_knobs_go_on(
         sys.stdout.write(f"drawn {depth}\n")
 
     plots.sliders(draw, depth=(1, 5, 1))
-    depth, _ = shown[0].children
+    depth, _, _ = shown[0].children
     depth.value = 3
     depth.value = 4
     assert capsys.readouterr().out == "drawn 1\nValueError: depth must not be 3\ndrawn 4\n"
@@ -887,6 +930,98 @@ def test_a_choice_of_another_form_is_refused(monkeypatch, live, choice):
         plots.sliders(lambda depth: None, depth=choice)
     with pytest.raises(ValueError, match="needs at least one choice"):
         plots.sliders(lambda: None)
+
+
+def falling(depth):
+    """A picture whose curve and title depend on a knob."""
+    return plots.layer_profile({"a": [0.5**n for n in range(depth, 0, -1)]}, title=str(depth))
+
+
+def test_a_still_picture_is_shown_if_its_axes_are_returned(monkeypatch, bundles):
+    monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
+    plots.sliders(falling, depth=(2, 30, 1, 10))
+    ((data, _),) = bundles
+    assert data["text/plain"] == "10"
+
+
+@pytest.fixture
+def explorer(monkeypatch, shown):
+    """Knobs and the pictures they led to; the clock that they believe in."""
+    pictures, clock = [], [100.0]
+    monkeypatch.setenv("JPY_SESSION_NAME", "lesson.ipynb")
+    monkeypatch.setattr(CLEAR, lambda wait: None)
+    monkeypatch.setattr("helpers.plots._explorers.show", pictures.append)
+    monkeypatch.setattr("helpers.plots._explorers.time.perf_counter", lambda: clock[0])
+
+    def start(draw, **choices):
+        plots.sliders(draw, **choices)
+        return shown[0].children, pictures, clock
+
+    return start
+
+
+def before(ax):
+    """The grey curves, by length, each with its shade; the latest first."""
+    grey = [line for line in ax.get_lines() if line.get_label() == "_before"]
+    return {len(line.get_xdata()): line.get_color() for line in grey}
+
+
+def test_the_last_three_curves_stay_in_grey_on_axes_that_do_not_move(explorer):
+    (depth, _, _), pictures, clock = explorer(falling, depth=(2, 30, 1, 10))
+    for value in (20, 5, 7, 12):
+        clock[0] += 2
+        depth.value = value
+    assert [list(before(ax)) for ax in pictures] == [[], [10], [20, 10], [5, 20, 10], [7, 5, 20]]
+    shades = list(before(pictures[-1]).values())
+    assert shades == sorted(shades)  # the older, the paler
+    first = pictures[0]
+    for ax in pictures:
+        assert (ax.get_xlim(), ax.get_ylim()) == (first.get_xlim(), first.get_ylim())
+    newest = lines(pictures[-1])["a"]
+    assert all(
+        line.get_zorder() < newest.get_zorder()
+        for line in pictures[-1].get_lines()
+        if line.get_label() == "_before"
+    )
+    assert words(pictures[-1]) == ["a"]
+
+
+def test_what_a_slider_only_passes_does_not_stay(explorer):
+    (depth, _, _), pictures, clock = explorer(falling, depth=(2, 30, 1, 10))
+    for value, pause in ((11, 2), (12, 0.1), (13, 0.1), (20, 2)):
+        clock[0] += pause
+        depth.value = value
+    assert [list(before(ax)) for ax in pictures] == [[], [10], [10], [10], [13, 10]]
+
+
+def test_reset_leads_back_to_the_start_in_one_step(explorer):
+    seen = []
+    choices = {"depth": (2, 30, 1, 10), "gain": (0.5, 2, 0.5, 1.0), "flat": False}
+    knobs, _, _ = explorer(lambda **values: seen.append(values), **choices)
+    depth, gain, flat, reset, _ = knobs
+    assert reset.description == "Reset"
+    depth.value, gain.value, flat.value = 30, 2.0, True
+    assert seen[-1] == {"depth": 30, "gain": 2.0, "flat": True}
+    count = len(seen)
+    reset.click()
+    assert seen[count:] == [{"depth": 10, "gain": 1.0, "flat": False}]
+    assert (depth.value, gain.value, flat.value) == (10, 1.0, False)
+
+
+def test_panels_keep_their_own_axes_and_curves(explorer):
+    def draw(depth):
+        _, axes = plots.panels(2, share=False)
+        for n, ax in enumerate(axes, start=1):
+            plots.layer_profile({"a": [0.5**n, *np.ones(depth - 1)]}, title=str(n), ax=ax)
+        return axes[1]
+
+    (depth, _, _), pictures, clock = explorer(draw, depth=(2, 30, 1, 10))
+    clock[0] += 2
+    depth.value = 30
+    first, second = (ax.figure.axes for ax in pictures)
+    for old, new in zip(first, second, strict=True):
+        assert old.get_ylim() == new.get_ylim()
+        assert list(before(new)) == [10]
 
 
 # -- Style and show ----------------------------------------------------------------------
@@ -928,43 +1063,392 @@ def test_colours_stand_out_from_the_page_and_from_each_other_for_all_eyes():
     assert np.linalg.norm(without_red_and_green(red) - without_red_and_green(green)) < 0.02
 
 
+def test_every_activation_has_a_colour_and_marker_of_its_own():
+    assert set(ACTIVATION_LOOKS) == set(theory.ACTIVATIONS)
+    assert len(set(ACTIVATION_LOOKS.values())) == len(ACTIVATION_LOOKS)
+    colours = list(dict.fromkeys(colour for colour, _ in ACTIVATION_LOOKS.values()))
+    assert len(colours) == 11
+    for colour in colours:
+        assert 1.05 / (luminance(colour) + 0.05) > 2
+    for one, other in combinations(colours, 2):
+        assert np.linalg.norm(np.subtract(to_rgb(one), to_rgb(other))) > 0.25
+        difference = without_red_and_green(one) - without_red_and_green(other)
+        assert np.linalg.norm(difference) > 0.05
+
+
+@pytest.mark.parametrize(
+    ("label", "activation"),
+    [
+        *((name, name) for name in ACTIVATION_LOOKS),
+        ("ReLU", "relu"),
+        ("LeakyReLU", "leaky_relu"),
+        ("leaky ReLU, He weights", "leaky_relu"),
+        ("x + relu(Wx)", "relu"),
+        ("30 layers, sigmoid", "sigmoid"),
+        ("Gaussian, linear", "linear"),
+        ("centered sigmoid", "centered_sigmoid"),
+        ("orthogonal, 1.02", ""),
+        ("prelude", ""),
+        ("elusive", ""),
+        ("", ""),
+    ],
+)
+def test_an_activation_is_found_in_a_label(label, activation):
+    assert activation_in(label) == activation
+
+
+@pytest.mark.parametrize("label", ["tanh", "tanh, Xavier"])
+@pytest.mark.parametrize("others", [{}, {"relu": [1, 2]}, {"one": [1, 2], "two": [3, 4]}])
+def test_an_activation_has_one_look_in_every_figure(others, label):
+    colour, marker = ACTIVATION_LOOKS["tanh"]
+    given = {**others, label: [2.0, 3.0]}
+    for ax in (plots.layer_profile(given), plots.curves(given, x=[1, 2], **AXES)):
+        line = points(ax)[label]
+        assert (line.get_color(), line.get_marker()) == (colour, marker)
+    runs = {name: history(*losses) for name, losses in given.items()}
+    assert lines(plots.training_curves(runs))[label].get_color() == colour
+    for ax in (
+        plots.distribution(given, xlabel="x"),
+        plots.bars({name: {"a": 1.0} for name in given}, ylabel="y"),
+    ):
+        assert to_hex(ax.containers[len(others)].patches[0].get_facecolor()) == colour.lower()
+
+
+def test_what_is_no_activation_never_has_the_colour_of_one_beside_it():
+    lines = {name: [1.0, 2.0] for name in ("first", "sigmoid", "second", "third", "tanh", "fourth")}
+    drawn = points(plots.layer_profile(lines))
+    colours = [line.get_color() for line in drawn.values()]
+    assert len(set(colours)) == 6
+
+
+def test_a_label_has_one_look_in_all_panels_of_a_figure():
+    _, (left, right) = plots.panels(2)
+    plots.layer_profile({"he": FIRST, "xavier": FIRST, "default": FIRST}, ax=left)
+    plots.layer_profile({"default": FIRST, "lsuv": FIRST, "xavier": FIRST}, ax=right)
+    first, second = points(left), points(right)
+    for label in ("default", "xavier"):
+        assert first[label].get_color() == second[label].get_color()
+        assert first[label].get_marker() == second[label].get_marker()
+    assert second["lsuv"].get_color() not in {line.get_color() for line in first.values()}
+    assert second["lsuv"].get_marker() not in {line.get_marker() for line in first.values()}
+
+
+def test_series_with_one_activation_differ_in_shape():
+    labels = ["tanh, default", "tanh, Xavier", "tanh, He", "tanh, LeCun"]
+    drawn = points(plots.layer_profile({name: [1.0, 2.0] for name in labels}))
+    assert {line.get_color() for line in drawn.values()} == {ACTIVATION_LOOKS["tanh"][0]}
+    shapes = {(line.get_marker(), line.get_markerfacecolor()) for line in drawn.values()}
+    assert len(shapes) == 4
+    drawn = lines(plots.training_curves({name: history(2.0, 1.0) for name in labels}))
+    assert len({line._unscaled_dash_pattern for line in drawn.values()}) == 4
+
+
 def test_many_series_still_differ_in_colour_or_marker():
     ax = plots.layer_profile({str(i): [1.0, 2.0] for i in range(7)})
     looks = {(line.get_color(), line.get_marker()) for line in ax.get_lines()}
     assert len(looks) == 7
 
 
-def test_show_puts_a_png_with_its_words_into_the_notebook_and_closes_the_figure(monkeypatch):
-    shown = []
-    monkeypatch.setattr(
-        IPython.display, "display", lambda *args, **kwargs: shown.append((args, kwargs))
-    )
+@pytest.fixture
+def bundles(monkeypatch):
+    """What is displayed: the data, and the metadata of its PNG."""
+    found = []
+
+    def keep(data, *, metadata, raw):
+        assert raw
+        found.append((data, metadata["image/png"]))
+
+    monkeypatch.setattr(IPython.display, "display", keep)
     assert IPython.display.display is not display
-    ax = plots.layer_profile({"a": FIRST})
-    assert plots.show(ax, "The gradient falls.") is None
-    (((bundle,), options),) = shown
-    assert bundle["image/png"].startswith(b"\x89PNG")
-    assert bundle["text/plain"] == "The gradient falls."
-    assert options == {"metadata": {"image/png": {"alt": "The gradient falls."}}, "raw": True}
+    return found
+
+
+def test_show_puts_a_png_with_its_words_into_the_notebook_and_closes_the_figure(bundles):
+    assert plots.show(plots.layer_profile({"a": FIRST}, title="It falls")) is None
+    ((data, details),) = bundles
+    assert data["image/png"].startswith(b"\x89PNG")
+    assert details["alt"] == (
+        "It falls: gradient norm (delta) (log) against layer (1 = nearest the input). "
+        "a from 1e-6 to 1."
+    )
     assert plt.get_fignums() == []
 
 
-def test_the_same_figure_gives_the_same_bytes(monkeypatch):
-    pictures = []
-    monkeypatch.setattr(
-        IPython.display, "display", lambda bundle, **_: pictures.append(bundle["image/png"])
-    )
+def test_a_sentence_may_be_put_before_the_words(bundles):
+    for meaning in ("", "Nobody knows why."):
+        plots.show(plots.layer_profile({"a": FIRST}), meaning)
+    (_, plain), (_, meant) = bundles
+    assert meant["alt"] == f"Nobody knows why. {plain['alt']}"
+
+
+def test_the_same_figure_gives_the_same_bytes_of_few_colours(bundles):
     for _ in range(2):
-        plots.show(plots.layer_profile({"a": FIRST}), "alt")
-    assert pictures[0] == pictures[1]
-    assert b"Software" not in pictures[0]
-    # Readable at the width of a notebook: not wider than its text.
-    assert int.from_bytes(pictures[0][16:20], "big") <= 610
+        plots.show(plots.layer_profile({"a": FIRST}))
+    (first, _), (second, _) = bundles
+    assert first["image/png"] == second["image/png"]
+    assert b"Software" not in first["image/png"]
+    picture = Image.open(io.BytesIO(first["image/png"]))
+    assert len(picture.getcolors()) <= 256
 
 
-@pytest.mark.parametrize("alt", ["", "  ", None])
-def test_show_refuses_a_figure_without_words(alt):
-    ax = plots.layer_profile({"a": FIRST})
-    with pytest.raises(ValueError, match="alt must say in words what the figure shows"):
-        plots.show(ax, alt)
-    assert plt.get_fignums()  # still there to be shown
+def test_a_picture_is_sharp_and_not_wider_than_the_text_of_a_notebook(bundles):
+    plots.show(plots.layer_profile({"a": FIRST}))
+    ((data, details),) = bundles
+    assert (details["width"], details["height"]) == (608, 320)
+    assert Image.open(io.BytesIO(data["image/png"])).size == (2 * 608, 2 * 320)
+
+
+def test_few_colours_are_as_good_as_all(bundles):
+    """Where colours are many: a map of 400 cells, with numbers and a line."""
+    line = {"edge": ([0, 19], [0, 19])}
+    cells = np.linspace(0, 1, 400).reshape(20, 20)
+    ax = plots.heat_map(cells, x=range(20), y=range(20), numbers=".1f", lines=line, **MAP)
+    ax.figure.canvas.draw()
+    full = np.asarray(ax.figure.canvas.buffer_rgba())[..., :3].astype(int)
+    plots.show(ax)
+    ((data, _),) = bundles
+    few = np.asarray(Image.open(io.BytesIO(data["image/png"])).convert("RGB"))
+    difference = np.abs(few - full).max(axis=-1)  # of 255
+    assert difference.max() < 40
+    assert np.quantile(difference, 0.99) < 16
+
+
+# -- Names that hide nothing -------------------------------------------------------------
+
+
+def settled(ax, monkeypatch):
+    """The figure as it is when it is shown, with its axes where they then are."""
+    monkeypatch.setattr(IPython.display, "display", lambda *args, **more: None)
+    monkeypatch.setattr(plt, "close", lambda figure: None)
+    plots.show(ax)
+    return ax.figure
+
+
+def test_a_legend_that_hides_nothing_stays(monkeypatch):
+    ax = plots.layer_profile({"a": [1e-9, 1e-4, 1.0]})
+    figure = settled(ax, monkeypatch)
+    assert words(ax) == ["a"]
+    assert not figure.legends
+
+
+def test_the_legend_above_a_map_stays_although_its_line_would_pass_there(monkeypatch):
+    line = {"edge": ([0.5, 1, 1.5], [0, 40, 0])}  # clipped at the upper edge of the map
+    ax = plots.heat_map([[1.0], [2.0]], x=[1], y=[1, 2], lines=line, **MAP)
+    figure = settled(ax, monkeypatch)
+    assert words(ax) == ["edge"]
+    assert not figure.legends
+
+
+def test_names_go_to_the_ends_of_lines_where_a_legend_would_lie_on_data(monkeypatch):
+    x = np.linspace(0, 1, 200)
+    many = {f"{n} waves of sea": n + 0.45 * np.sin(40 * x) for n in range(6)}
+    ax = plots.curves(many, {"0 waves of sea": (x, 0 * x)}, x=x, xlabel="x", ylabel="y")
+    figure = settled(ax, monkeypatch)
+    assert [text.get_text() for text in ax.texts] == list(many)
+    area = ax.get_window_extent()
+    for text in ax.texts:
+        line = lines(ax)[text.get_text()]
+        assert text.get_color() == line.get_color()
+        box = text.get_window_extent()
+        end = ax.transData.transform(line.get_xydata()[-1])
+        assert box.x0 > end[0]
+        assert abs((box.y0 + box.y1) / 2 - end[1]) < 5
+        assert box.x1 <= figure.bbox.x1
+    assert area.x1 < figure.bbox.x1 - 50  # room was made
+    (below,) = figure.legends  # there is no room for it above
+    assert [text.get_text() for text in below.get_texts()] == ["theory"]
+
+
+def test_names_without_room_go_below_the_figure(monkeypatch):
+    rng = np.random.default_rng(0)
+    x = np.arange(100)
+    many = {f"noise of number {n}": rng.random(100) for n in range(6)}
+    ax = plots.curves(many, x=x, xlabel="x", ylabel="y")
+    figure = settled(ax, monkeypatch)
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == list(many)
+    assert legend.get_window_extent().y1 <= ax.get_window_extent().y0
+    assert legend.get_window_extent().x1 <= figure.bbox.x1
+    assert ax.get_legend() is None
+    assert not ax.texts
+
+
+def test_panels_share_the_names_below(monkeypatch):
+    rng = np.random.default_rng(0)
+    look = {"x": np.arange(100), "xlabel": "x", "ylabel": "y"}
+
+    def both(first, second):
+        _, axes = plots.panels(2)
+        for ax, names in zip(axes, (first, second), strict=True):
+            plots.curves({name: rng.random(100) for name in names}, ax=ax, **look)
+        return settled(axes[0], monkeypatch)
+
+    (legend,) = both(["a", "b"], ["a", "b", "c"]).legends
+    assert [text.get_text() for text in legend.get_texts()] == ["a", "b", "c"]
+
+
+def test_a_line_under_another_is_said_to_be_there(monkeypatch):
+    x = np.arange(1.0, 11.0)
+    ax = plots.curves({"a": x, "b": x + 1e-3, "c": x + 1}, x=x, xlabel="x", ylabel="y")
+    settled(ax, monkeypatch)
+    assert words(ax) == ["a (under b)", "b", "c"]
+
+
+def test_an_axis_that_panels_share_is_named_once(monkeypatch):
+    for share, names in ((True, ["y", ""]), (False, ["y", "y"])):
+        _, axes = plots.panels(2, share=share)
+        for ax in axes:
+            plots.curves({"a": [1, 2]}, x=[1, 2], xlabel="x", ylabel="y", ax=ax)
+        settled(axes[0], monkeypatch)
+        assert [ax.get_ylabel() for ax in axes] == names
+
+
+# -- Words for who cannot see ------------------------------------------------------------
+
+
+def words_for(ax, bundles):
+    """What is said of a figure."""
+    plots.show(ax)
+    return bundles[-1][1]["alt"]
+
+
+def test_words_say_where_lines_start_and_end_and_turn(bundles):
+    lines = {"up": [1, 2, 3], "bump": [1, 9, 2], "dip": [5, 0, 4], "gap": [math.nan, 7, math.nan]}
+    ax = plots.curves(lines, x=[1, 2, 4], title="Point", **AXES)
+    assert words_for(ax, bundles) == (
+        "Point: decades against gain. up from 1 to 3; bump from 1 to 2, highest 9 at 2; "
+        "dip from 5 to 4, lowest 0 at 2; gap 7 at 2."
+    )
+
+
+def test_words_are_of_the_drawn_numbers_at_any_size(bundles):
+    ax = plots.curves({"a": [3.14159e-25, 2e-25, 8.2e6]}, x=[0, 1, 2], yscale="log", **AXES)
+    assert words_for(ax, bundles) == "decades (log) against gain. a from 3.1e-25 to 8.2e6."
+
+
+def test_words_say_whether_theory_fits(bundles):
+    measured = {"fits": [1.0, 2.0, 3.0], "fails": [1.0, 2.0, 3.0], "alone": [1.0, 1.0, 1.0]}
+    theory = {"fits": [1.01, 2.01, 3.01], "fails": [1.0, 9.0, 3.0]}
+    words = words_for(plots.curves(measured, theory, x=[1, 2, 3], **AXES), bundles)
+    assert "fits from 1 to 3, on theory;" in words
+    assert "fails from 1 to 3, theory 9 at 2;" in words
+    assert words.endswith("alone from 1 to 1.")
+
+
+def test_words_mention_exact_zeros_clouds_and_guessing(bundles):
+    words = words_for(plots.layer_profile({"a": [0.0, 0.0, 1e-3, 1.0]}), bundles)
+    assert "a from 1e-3 to 1; a: exactly 0 at 1 to 2." in words
+    words = words_for(plots.curves({"a": [1, 5, 2]}, x=[1, 3, 2], **AXES), bundles)
+    assert "a, 3 points from 1 to 5" in words
+    words = words_for(plots.training_curves({"run": history(2.4, 1)}, chance=2.302), bundles)
+    assert words.endswith("run from 2.4 to 1; guessing at 2.3.")
+
+
+def test_words_name_places_as_the_axis_does(bundles):
+    ticks = {1: "first", 2: "second", 3: "third"}
+    words = words_for(plots.curves({"a": [1, 9, 2]}, x=[1, 2, 3], ticks=ticks, **AXES), bundles)
+    assert "highest 9 at second" in words
+
+
+def test_words_of_bars_are_their_names_and_numbers(bundles):
+    ax = plots.bars({"10": {"a": 1.0, "b": math.inf}, "30": {"b": -3.0}}, ylabel="decades")
+    assert words_for(ax, bundles) == ("decades. 10: a 1.0, b ∞; 30: b \N{MINUS SIGN}3.0.")
+    words = words_for(plots.bars({"a": 1.0}, numbers={"a": "one"}, ylabel="y"), bundles)
+    assert words.endswith(" a one.")
+
+
+def test_words_mention_points_without_a_name(bundles):
+    ax = plots.bars({"a": 1.0, "b": 2.0}, ylabel="y")
+    ax.plot([0, 0], [-3, 0.5], "ko")
+    ax.plot([1], [7.0], "ko")
+    assert words_for(ax, bundles) == "y. a 1.0, b 2.0; points from -3 to 7."
+
+
+def test_words_of_a_waterfall_are_its_sums(bundles):
+    words = words_for(plots.waterfall(ledger(0.2, 0.6, -0.3, 0.4), title="Point"), bundles)
+    assert words == (
+        "Point: decades lost against weight layer (its name), loss to input. "
+        "4 steps, 0.9 decades lost: weights \N{MINUS SIGN}0.1, activation 1.0."
+    )
+
+
+def test_words_of_a_distribution_are_its_reach(bundles):
+    values = {"sigmoid": [1.0, 2.0, 4.0]}
+    words = words_for(plots.distribution(values, {"sigmoid": 1.5}, xlabel="norm"), bundles)
+    assert "sigmoid, 3 seeds, from 0.98 to 4.1" in words
+    assert "published: 1.500000 at 1.5" in words
+
+
+def test_words_of_a_map_say_where_it_is_highest_and_lowest(bundles):
+    values = [[1.0, 2.0, math.nan], [4.0, 5.0, -6.0]]
+    ax = plots.heat_map(values, x=["a", "b", "c"], y=[10, 20], lines={"edge": ([0], [10])}, **MAP)
+    assert words_for(ax, bundles) == (
+        "depth against gain. accuracy from \N{HYPHEN-MINUS}6 (at c, 20) to 5 (at b, 20); "
+        "edge 10 at a."
+    )
+    words = words_for(plots.heat_map([[math.nan]], x=[1], y=[1], **MAP), bundles)
+    assert "accuracy" not in words
+
+
+def test_words_of_maps_that_share_an_axis_have_its_names(bundles):
+    _, axes = plots.panels(2)
+    for ax in axes:
+        plots.heat_map([[1.0], [2.0]], x=[1], y=["a", "b"], title="Map", ax=ax, **MAP)
+    assert words_for(axes[0], bundles).count("accuracy from 1 (at 1, a) to 2 (at 1, b)") == 2
+
+
+def test_words_tell_one_panel_after_the_other(bundles):
+    _, (left, right) = plots.panels(2)
+    plots.layer_profile({"a": FIRST}, title="Left", ax=left)
+    plots.layer_profile({"b": FIRST}, title="Right", ax=right)
+    words = words_for(left, bundles)
+    assert words.index("Left: ") < words.index("a from") < words.index("Right: ")
+    assert bundles[-1][0]["text/plain"] == "Left; Right"
+    figure, (left, right) = plots.panels(2)
+    figure.suptitle("Both")
+    for ax in (left, right):
+        plots.layer_profile({"a": FIRST}, title="One", ax=ax)
+    assert words_for(left, bundles).startswith("Both. One: ")
+    assert bundles[-1][0]["text/plain"] == "Both; One"
+
+
+def test_words_get_fewer_until_they_can_be_listened_to(bundles):
+    def words(count):
+        lines = {f"the network of number {i}": [1, 100 + i, 2] for i in range(count)}
+        return words_for(plots.curves(lines, x=[1, 2, 3], title="Point", **AXES), bundles)
+
+    assert "highest" in words(5)
+    assert "from 1 to 2" in words(10)
+    assert "highest" not in words(10)
+    assert words(14).count("the network of number") == 14
+    assert words(14).endswith("; all between 1 and 110.")
+    plots.show(plots.curves({"word " * 200: [1]}, x=[1], legend=False, **AXES))
+    assert len(bundles[-1][1]["alt"]) == 500
+    assert max(len(words(count)) for count in (5, 10, 14)) <= 500
+
+
+def test_panels_with_the_same_lines_name_them_once(bundles):
+    _, axes = plots.panels(3)
+    lines = {f"the network of number {i}": [1, 10 + i, 2] for i in range(6)}
+    for ax in axes:
+        plots.curves(lines, x=[1, 2, 3], title="Point", ax=ax, **AXES)
+    words = words_for(axes[0], bundles)
+    assert words.count("number 3") == 1
+    assert words.count("Point: decades against gain. the same; all between 1 and 15.") == 2
+
+
+def test_words_call_nothing_what_cannot_be_told_from_nothing(bundles):
+    ax = plots.curves({"a": [1e-17, 1, 1e-9]}, x=[0, 1, 2], **AXES)
+    assert words_for(ax, bundles).endswith("a from 0 to 0, highest 1 at 1.")
+
+
+def test_the_plain_text_has_no_number_that_was_measured(bundles):
+    """It is compared when a notebook is tested, on processors that round otherwise."""
+    for end in (0.1, 0.2):
+        ax = plots.training_curves({"run": history(2.3, end)}, title="It learns")
+        plots.show(ax)
+        plots.show(plots.curves({"a": [end]}, x=[1], **AXES))
+    assert [data["text/plain"] for data, _ in bundles] == [
+        "It learns",
+        "untitled: decades against gain",
+    ] * 2

@@ -113,8 +113,8 @@ def test_the_students_package_agrees_with_the_course(released):
 def test_the_students_package_asks_for_everything_that_is_imported(released):
     project = tomllib.loads((released / "pyproject.toml").read_text())["project"]
     names = {re.split(r"\W", line.replace("-", "_"))[0] for line in project["dependencies"]}
-    provided = names | {"sklearn", "IPython", "helpers", *sys.stdlib_module_names}
-    assert "scikit_learn" in names
+    provided = names | {"sklearn", "PIL", "IPython", "helpers", *sys.stdlib_module_names}
+    assert {"scikit_learn", "pillow"} <= names
     assert "ipykernel" in names  # it brings IPython
     sources = [cell.source for path in [*LESSONS, *EXPERIMENTS] for cell in code_cells(path)]
     sources += [path.read_text() for path in (released / "helpers").rglob("*.py")]

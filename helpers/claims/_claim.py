@@ -1,7 +1,5 @@
-"""Hold a measurement to what is said of it, one line each or several as a table."""
+"""Hold a measurement to what is said of it; the claims of one cell are a table."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
 from typing import Literal
@@ -56,8 +54,7 @@ class _Row:
         return start + f"not at {now}{found} (published at {then}: {self.words or 'holds'})"
 
 
-# The rows of the table that is being filled.
-_open: list[_Row] | None = None
+_rows: list[_Row] = []  # of the cell that runs
 
 
 def claim(
@@ -74,12 +71,14 @@ def claim(
     digits: int = 3,
     drifts: bool = False,
 ) -> None:
-    """Print that a measurement holds, or raise when it does not.
+    """Show that a measurement holds, or raise when it does not.
 
-    Give exactly one criterion. A measurement that is True or False is its own
-    criterion and takes none. NaN meets no criterion. Where somebody has changed a
-    parameter of the lesson (see ``published``), a claim that does not hold says
-    so, and nothing is raised.
+    In a notebook the claims of one cell stand in one table at the cell's end, which
+    folds when there are more than four; elsewhere each is a line. Give exactly one
+    criterion. A measurement that is True or False is its own criterion and takes
+    none. NaN meets no criterion. Where somebody has changed a parameter of the
+    lesson (see ``published``), a claim that does not hold says so, and nothing is
+    raised.
 
     Args:
         statement: What the measurement shows, in words.
@@ -135,84 +134,57 @@ def claim(
         shown = ("≈" if drifts else "") + measured_text(value, digits)
     outcome: _Outcome = "holds" if held else "fails" if _published.must_raise() else "differs"
     row = _Row(statement, expected, tolerance, shown, words, outcome)
-    if _open is not None:
-        _open.append(row)
-    elif outcome != "fails":
-        print(row)  # noqa: T201
-    else:
+    _show(row)
+    if outcome == "fails":
         found = "" if isinstance(value, bool) else f": measured {value!r}, claimed {words}"
         end = f".{can}" if (can := _published.what_it_can_mean()) else ""
         raise ClaimError(f"Claim failed: {statement}{found}{end}")
 
 
-@contextmanager
-def table(title: str = "") -> Iterator[None]:
-    """Show the claims made in this block as one table: quantity, expected, measured, tolerance.
-
-    More than four rows fold into one line that opens. If a claim fails, the
-    others are still looked at and the table is shown before the error.
-
-    Args:
-        title: What the claims are about, in a few words.
-
-    Raises:
-        ClaimError: If a claim does not hold, as in ``claim``.
-        RuntimeError: If a table is open already.
-
-    Example:
-        >>> with table("sigmoids at 0"):
-        ...     claim("ten leave", 0.25**10, below=1e-5)
-        ...     claim("one leaves", 0.25, about=0.25, within=0.01)
-        2 claims hold: sigmoids at 0
-          quantity    expected    tolerance  measured
-        ✓ ten leave   below 1e-5             9.54e-7
-        ✓ one leaves  0.25        1 %        0.25
-    """
-    global _open
-    if _open is not None:
-        raise RuntimeError("a table of claims is open already; close it before the next")
-    rows: list[_Row] = []
-    _open = rows
-    try:
-        yield
-    finally:
-        _open = None
-        if rows:
-            _show(rows, " ".join(title.split()))
-    failed = [row for row in rows if row.outcome == "fails"]
-    if failed:
-        others = f" (and {len(failed) - 1} more)" if failed[1:] else ""
-        can = _published.what_it_can_mean()
-        raise ClaimError(f"Claim failed: {str(failed[0])[2:]}{others}.{can}")
-
-
-def _show(rows: list[_Row], title: str) -> None:
-    """Put a table into the notebook, or print it where there is none."""
-    held = sum(row.outcome == "holds" for row in rows)
-    if held == len(rows):
-        head = f"{text.count(held, 'claim')} {'holds' if held == 1 else 'hold'}"
-    else:
-        head = f"{held} of {text.count(len(rows), 'claim')} hold"
-    head += f": {title}" if title else ""
+def _show(row: _Row) -> None:
+    """Keep a row for the table at the end of the cell; print it where there are no cells."""
     from IPython.core.getipython import get_ipython  # here, as a page of a sweep needs no notebook
 
-    if get_ipython() is None:
-        print(_as_text(rows, head))  # noqa: T201
+    shell = get_ipython()
+    if shell is None:
+        print(row)  # noqa: T201
         return
+
+    def end_of_cell(_result: object) -> None:
+        shell.events.unregister("post_run_cell", end_of_cell)
+        _show_table()
+
+    if not _rows:
+        shell.events.register("post_run_cell", end_of_cell)
+    _rows.append(row)
+
+
+def _show_table() -> None:
+    """Put the table of the cell that has run into the notebook."""
     from IPython.display import display
 
-    display(
-        {"text/plain": _as_text(rows, head), "text/html": _as_html(rows, head)},
-        raw=True,
-    )
+    rows = list(_rows)
+    _rows.clear()
+    if len(rows) == 1:
+        print(*rows)  # noqa: T201
+    else:
+        display({"text/plain": _as_text(rows), "text/html": _as_html(rows)}, raw=True)
 
 
-def _as_text(rows: list[_Row], head: str) -> str:
+def _head(rows: list[_Row]) -> str:
+    """Say how many claims hold."""
+    held = sum(row.outcome == "holds" for row in rows)
+    if held == len(rows):
+        return f"{text.count(held, 'claim')} hold"
+    return f"{held} of {text.count(len(rows), 'claim')} hold"
+
+
+def _as_text(rows: list[_Row]) -> str:
     """Write the table in columns; what was measured comes last, as its width may drift."""
     cells = [("quantity", "expected", "tolerance", "measured")]
     cells += [(row.statement, row.expected, row.tolerance, row.measured) for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = [head]
+    lines = [_head(rows)]
     for mark, line in zip((" ", *(_MARKS[row.outcome] for row in rows)), cells, strict=True):
         padded = [f"{cell:{width}}" for cell, width in zip(line[:3], widths, strict=False)]
         lines.append("  ".join([f"{mark} {padded[0]}", *padded[1:], line[3]]))
@@ -220,7 +192,7 @@ def _as_text(rows: list[_Row], head: str) -> str:
     return "\n".join(lines)
 
 
-def _as_html(rows: list[_Row], head: str) -> str:
+def _as_html(rows: list[_Row]) -> str:
     """Write the table for a notebook, folded if it is long."""
     lines = []
     for row in rows:
@@ -236,9 +208,10 @@ def _as_html(rows: list[_Row], head: str) -> str:
             lines.append(f'<tr><td colspan="5" style="text-align:left">{words}</td></tr>')
     names = ("quantity", "expected", "measured", "tolerance", "")
     header = "".join(f'<th style="text-align:left">{name}</th>' for name in names)
-    unfolded = len(rows) <= _IN_SIGHT or any(row.outcome != "holds" for row in rows)
-    mark = f"{_MARKS['holds']} " if all(row.outcome == "holds" for row in rows) else ""
+    all_hold = all(row.outcome == "holds" for row in rows)
+    unfolded = len(rows) <= _IN_SIGHT or not all_hold
+    mark = f"{_MARKS['holds']} " if all_hold else ""
     return (
-        f"<details{' open' if unfolded else ''}><summary>{mark}{escape(head)}</summary>"
+        f"<details{' open' if unfolded else ''}><summary>{mark}{_head(rows)}</summary>"
         f"<table><thead><tr>{header}</tr></thead><tbody>{''.join(lines)}</tbody></table></details>"
     )

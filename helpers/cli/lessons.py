@@ -170,10 +170,14 @@ def _lab_command(folder: Path, first: str, options: "Iterable[str]") -> list[str
 
 def _lab_environment(root: Path, progress: Path) -> dict[str, str]:
     """Return what JupyterLab and its kernels find in their environment."""
-    # Settings in .jupyter keep JupyterLab from asking about news on its first start.
-    config = [str(root / ".jupyter"), os.environ.get("JUPYTER_CONFIG_PATH", "")]
+    # What is in .jupyter keeps JupyterLab from asking about news on its first start, and gives
+    # figures their alt text.
+    paths = {
+        name: os.pathsep.join(filter(None, [str(root / ".jupyter"), os.environ.get(name, "")]))
+        for name in ("JUPYTER_CONFIG_PATH", "JUPYTER_PATH")
+    }
     return {
-        "JUPYTER_CONFIG_PATH": os.pathsep.join(filter(None, config)),
+        **paths,
         "COURSE_PROGRESS": str(progress),
         # Networks this small train fastest on one thread.
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),

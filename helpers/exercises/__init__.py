@@ -15,17 +15,25 @@ The modules, each importing only those before it:
 * ``lesson_NN``: the exercises, which need ``specification`` and ``values`` only.
 """
 
+import difflib
+import html
+import inspect
+import re
+import sys
+import textwrap
+from collections import Counter
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
-from helpers import checks
+from helpers import progress
 from helpers.exercises import marking, stored
 from helpers.exercises.marking import Verdict
-from helpers.exercises.specification import Exercise
+from helpers.exercises.specification import Exercise, Rubric
 from helpers.exercises.stored import Stored
 
 _STORED = Path(__file__).with_name("stored.bin")
+_SOURCES = Path(__file__).parents[2] / "notebooks" / "source"  # not in a released course
 _LESSONS = range(8)
 
 
@@ -40,15 +48,21 @@ ALL: dict[str, Exercise] | dict[str, Stored] = (
 )
 
 
+_ASKED = re.compile(r"\w+\((.*)\)")
+_WIDTH = 92
+_SECOND, _THIRD = 2, 3
+_TRIES: Counter[str] = Counter()
+
+
 def check(function: Callable[..., object]) -> None:
-    """Print how an answer to an exercise fares.
+    """Print how an answer to an exercise fares, and help a little more each time.
+
+    The second wrong answer to an exercise is also told how to go about the task. After
+    the third, in a notebook of a course that has them, a worked solution is laid
+    beneath, folded.
 
     Args:
         function: The answer, under the name that the exercise gave it.
-
-    Raises:
-        TypeError: If it is not a function.
-        ValueError: If no exercise has its name.
 
     Example:
         >>> def sigmoid_chain_grad(x, depth):
@@ -56,7 +70,69 @@ def check(function: Callable[..., object]) -> None:
         >>> check(sigmoid_chain_grad)
         Exercise 1.2 · sigmoid_chain_grad: not attempted yet.
     """
-    print(judge(function))  # noqa: T201
+    try:
+        verdict = judge(function)
+    except (TypeError, ValueError) as error:
+        said = str(error)
+        _print(f"{said[0].upper()}{said[1:]}{'' if said.endswith('?') else '.'}")
+        return
+    name = verdict.exercise
+    progress.checked(ALL[name].rubric.number, verdict.points, verdict.of)
+    _print(verdict.message)
+    for note in verdict.notes:
+        _print(note)
+    if verdict.status in ("wrong", "error"):
+        _TRIES[name] += 1
+        if _TRIES[name] >= _SECOND and (approach := ALL[name].rubric.approach):
+            _print(f"How to go on: {approach}")
+        if _TRIES[name] >= _THIRD:
+            _offer(name)
+    elif verdict.status == "correct":
+        del _TRIES[name]
+
+
+def _print(words: str) -> None:
+    """Print lines that are not too long, broken between words and never within a number."""
+    for line in words.splitlines():
+        print(  # noqa: T201
+            textwrap.fill(
+                line,
+                _WIDTH,
+                subsequent_indent=" " * (len(line) - len(line.lstrip())),
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+        )
+
+
+def _offer(name: str) -> None:
+    """Lay a worked solution beneath a check, folded, where a notebook can fold it."""
+    ipython = sys.modules.get("IPython")
+    if ipython is None or ipython.get_ipython() is None or not (solution := worked(name)):
+        return
+    page = (
+        f"<details><summary>A worked solution</summary><pre>{html.escape(solution)}</pre></details>"
+    )
+    said = f"print(exercises.worked({name!r})) shows a worked solution."
+    display = import_module("IPython.display").display
+    display({"text/html": page, "text/plain": said}, raw=True)
+
+
+def worked(name: str) -> str | None:
+    """Return the worked solution of an exercise, None in a course that holds none.
+
+    Args:
+        name: The name of the exercise.
+    """
+    number = ALL[name].rubric.number.split(".")[0]
+    for source in _SOURCES.glob(f"{int(number):02}_*.py"):
+        text = source.read_text(encoding="utf-8")
+        found = re.search(rf"^def {name}\(.*?(?=\n# %%|\Z)", text, flags=re.MULTILINE | re.DOTALL)
+        if found:  # between the marks of helpers.lessons.rules, which this may not import
+            return re.sub(
+                r"^ *### (BEGIN|END) SOLUTION\n?", "", found[0], flags=re.MULTILINE
+            ).strip()
+    return None
 
 
 def judge(function: Callable[..., object], seed: int = 0) -> Verdict:
@@ -70,18 +146,46 @@ def judge(function: Callable[..., object], seed: int = 0) -> Verdict:
         The verdict.
 
     Raises:
-        TypeError: If it is not a function.
+        TypeError: If it is not a function with a name.
         ValueError: If no exercise has its name, or it was stored with the
             questions of another seed.
     """
     name = getattr(function, "__name__", None)
-    if not callable(function) or not isinstance(name, str):
+    if isinstance(name, str) and name in ALL and callable(function):
+        return marking.judge(ALL[name], function, seed)
+    likely = _likely(function)
+    shown = f"check({likely.name})"
+    if not callable(function):
         raise TypeError(
-            "check takes the function itself, such as check(sigmoid_chain_grad), "
+            f"check takes the function itself, such as {shown}, "
             f"got a value of type {type(function).__name__}"
         )
-    if name not in ALL:
-        raise ValueError(
-            f"no exercise asks for a function named {name}; {checks.suggestion(name, ALL)}"
+    if not isinstance(name, str) or name == "<lambda>":
+        raise TypeError(
+            "check finds the exercise by the function's name, and this one has none: write it as "
+            f"`def {likely.signature}:`, then {shown}"
         )
-    return marking.judge(ALL[name], function, seed)
+    near = difflib.get_close_matches(name.lower(), list(ALL), n=1)
+    raise ValueError(
+        f"no exercise asks for a function named {name}; did you mean "
+        f"{(near[0] if near else likely.name)!r}?"
+    )
+
+
+def _likely(function: object) -> Rubric:
+    """Return the exercise that something may be an answer to, judged by its arguments."""
+    try:
+        given = list(inspect.signature(function).parameters)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        given = []
+    name = function if isinstance(function, str) else getattr(function, "__name__", "")
+    inner = getattr(getattr(function, "func", None), "__name__", None)
+
+    def likeness(rubric: Rubric) -> tuple[float, float]:
+        asked = _ASKED.sub(r"\1", rubric.signature).split(", ")
+        names = max(
+            difflib.SequenceMatcher(None, str(one), rubric.name).ratio() for one in (name, inner)
+        )
+        return difflib.SequenceMatcher(None, given, asked).ratio(), names
+
+    return max((one.rubric for one in ALL.values()), key=likeness)

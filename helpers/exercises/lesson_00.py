@@ -59,8 +59,36 @@ _DECADES_LOST = Exercise(
             "The sign carries news: what should come out when the first layer has the larger "
             "gradient?",
         ),
+        Misconception(
+            "cut off at 0",
+            lambda first, last: max(0.0, math.log10(last / first)),
+            "A gradient that grows loses a negative number of decades: let it come out as it is.",
+        ),
+        Misconception(
+            "logarithms added",
+            lambda first, last: math.log10(last * first),
+            "The two logarithms are added here. A ratio of two numbers is what between their "
+            "logarithms?",
+        ),
+        Misconception(
+            "logarithms divided",
+            lambda first, last: (
+                math.log10(last) / math.log10(first) if first not in (0, 1) else None
+            ),
+            "One logarithm is divided by the other here. Take the ratio first, or else what "
+            "becomes of a ratio under a logarithm?",
+        ),
+        Misconception(
+            "logarithm of the difference",
+            lambda first, last: math.log10(abs(last - first)) if last != first else None,
+            "Decades compare two numbers by their ratio, not by their difference.",
+        ),
     ),
     atol=1e-9,
+    approach=(
+        "Work out one case by hand first: from 1 to 0.01 two decades are lost. Which logarithm of "
+        "which ratio gives 2 there?"
+    ),
 )
 
 EXERCISES = (_DECADES_LOST,)

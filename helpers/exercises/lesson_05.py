@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -36,16 +37,26 @@ def _slopes(values: list | np.ndarray) -> Tensor:
     return torch.from_numpy(np.round(np.array(values, dtype=np.float64), 3).astype(np.float32))
 
 
-def _weight_std(slopes: Tensor, fan_in: int, fan_out: int) -> float:
-    return 1 / math.sqrt(fan_out * _mean_square(slopes))
+def _weight_std(
+    slopes: Tensor,
+    fan_in: int,
+    fan_out: int,
+    *,
+    of: Callable[[Tensor], float] = lambda slopes: slopes.square().mean().item(),
+    width: Callable[[int, int], float] = lambda fan_in, fan_out: fan_out,
+    power: float = -0.5,
+) -> float | None:
+    """Return the standard deviation; the switches stand for what people get wrong."""
+    square = of(slopes.to(torch.float64))
+    return (width(fan_in, fan_out) * square) ** power if square > 0 else None
 
 
-def _mean_square(slopes: Tensor) -> float:
-    return slopes.to(torch.float64).square().mean().item()
+def _nonzero(slopes: Tensor) -> float:
+    return slopes[slopes != 0].square().mean().item()
 
 
-def _mean(slopes: Tensor) -> float:
-    return slopes.to(torch.float64).mean().item()
+def _spread(slopes: Tensor, correction: int = 0) -> float:
+    return slopes.var(correction=correction).item() if slopes.numel() > correction else 0.0
 
 
 _WEIGHT_STD = Exercise(
@@ -57,45 +68,113 @@ _WEIGHT_STD = Exercise(
         Part("slopes 0 and 1", 1, _on_or_off),
         Part("any slopes", 3, _any_slopes),
     ),
-    reference=_weight_std,
+    reference=lambda slopes, fan_in, fan_out: _weight_std(slopes, fan_in, fan_out),
     misconceptions=(
         Misconception(
             "slopes left out",
-            lambda slopes, fan_in, fan_out: 1 / math.sqrt(fan_out),
+            partial(_weight_std, of=lambda slopes: 1.0),
             "That is right for a linear network. An activation lets only part of a delta through, "
             "and the weights must make up for it.",
         ),
         Misconception(
+            "He's 2 for any slopes",
+            partial(_weight_std, of=lambda slopes: 0.5),
+            "The 2 of He's rule stands for ReLU, half of whose slopes are 1. What have these "
+            "slopes in its place?",
+        ),
+        Misconception(
+            "2 on top of the slopes",
+            partial(_weight_std, of=lambda slopes: slopes.square().mean().item() / 2),
+            "The 2 of He's rule already is what ReLU's slopes make. With the slopes in the "
+            "formula it must go.",
+        ),
+        Misconception(
             "forward pass",
-            lambda slopes, fan_in, fan_out: 1 / math.sqrt(fan_in * _mean_square(slopes)),
+            partial(_weight_std, width=lambda fan_in, fan_out: fan_in),
             "The other width counts: on its way back, a delta adds up one term for each unit of "
             "the layer above that reads it.",
         ),
         Misconception(
             "mean of both widths",
-            lambda slopes, fan_in, fan_out: math.sqrt(
-                2 / ((fan_in + fan_out) * _mean_square(slopes))
-            ),
+            partial(_weight_std, width=lambda fan_in, fan_out: (fan_in + fan_out) / 2),
             "The mean of both widths is Xavier's compromise. The backward pass alone is asked for "
             "here, and it feels one of the two.",
         ),
         Misconception(
+            "sum of both widths",
+            partial(_weight_std, width=lambda fan_in, fan_out: fan_in + fan_out),
+            "Both widths are added up. The backward pass alone is asked for here, and it feels one "
+            "of the two.",
+        ),
+        Misconception(
+            "both widths multiplied",
+            partial(_weight_std, width=lambda fan_in, fan_out: fan_in * fan_out),
+            "Both widths are multiplied. A delta below is a sum with one term for each unit above: "
+            "which width is that?",
+        ),
+        Misconception(
+            "width left out",
+            partial(_weight_std, width=lambda fan_in, fan_out: 1.0),
+            "That is the gain. A delta below adds up one term for each unit above: where does "
+            "their number come in?",
+        ),
+        Misconception(
+            "root of the width forgotten",
+            partial(_weight_std, width=lambda fan_in, fan_out: fan_out**2),
+            "It is the variance that goes with one over the width, and you need the standard "
+            "deviation.",
+        ),
+        Misconception(
             "variance",
-            lambda slopes, fan_in, fan_out: 1 / (fan_out * _mean_square(slopes)),
+            partial(_weight_std, power=-1.0),
             "That is the variance of the weights. Which power of it is the standard deviation?",
         ),
         Misconception(
             "mean slope, squared",
-            lambda slopes, fan_in, fan_out: 1 / (math.sqrt(fan_out) * abs(_mean(slopes))),
+            partial(_weight_std, of=lambda slopes: slopes.mean().item() ** 2),
             "The mean was taken before squaring. Each delta meets one slope, and squares are what "
             "adds up: so average which of the two?",
         ),
         Misconception(
             "mean slope, not squared",
-            lambda slopes, fan_in, fan_out: 1 / math.sqrt(fan_out * abs(_mean(slopes))),
+            partial(_weight_std, of=lambda slopes: abs(slopes.mean().item())),
             "Right for slopes of 0 and 1, which are their own squares. A squared delta is "
             "multiplied by a squared slope.",
         ),
+        Misconception(
+            "sum of the squares",
+            partial(_weight_std, of=lambda slopes: slopes.square().sum().item()),
+            "The squared slopes are added up. They are a sample: twice as many of them must give "
+            "the same weights, so take the mean.",
+        ),
+        Misconception(
+            "variance of the slopes",
+            partial(_weight_std, of=_spread),
+            "A variance takes the mean away first. Equal slopes have none, and still they scale "
+            "each delta: take the mean of their squares.",
+        ),
+        Misconception(
+            "variance of the slopes, by one less",
+            partial(_weight_std, of=partial(_spread, correction=1)),
+            "A variance takes the mean away first, and here it divides by one less. Take the mean "
+            "of the squared slopes.",
+        ),
+        Misconception(
+            "zeros left out",
+            partial(_weight_std, of=_nonzero),
+            "The slopes of 0 are left out of the mean. A unit that is off lets nothing back, and "
+            "that must count.",
+        ),
+        Misconception(
+            "slopes on top",
+            partial(_weight_std, of=lambda slopes: 1 / slopes.square().mean().item()),
+            "The smaller the slopes, the smaller your weights. They have to make up for what the "
+            "slopes take: on which side of the fraction line do those belong?",
+        ),
+    ),
+    approach=(
+        "Write the mean square of one delta below: how many terms above, times the variance of a "
+        "weight, times the mean of a squared slope. Set the factor to 1 and solve."
     ),
 )
 
@@ -119,9 +198,20 @@ def _many_widths(rng: np.random.Generator) -> list[dict[str, object]]:
     ]
 
 
-def _decay(exponent: float) -> Callable[[Sequence[int]], float]:
-    """Return exp(-exponent x beta), where beta is the variance of log norm^2."""
-    return lambda widths: math.exp(-exponent * 5 * sum(1 / width for width in widths))
+def _inverses(widths: Sequence[int]) -> float:
+    return sum(1 / width for width in widths)
+
+
+def _typical_over_mean(
+    widths: Sequence[int],
+    *,
+    share: float = 0.5,
+    kurtosis: float = 5.0,
+    over: Callable[[Sequence[int]], float] = _inverses,
+    of: Callable[[float], float] = math.exp,
+) -> float:
+    """Return the ratio; the switches stand for what people get wrong."""
+    return of(-share * kurtosis * over(widths))
 
 
 _TYPICAL_OVER_MEAN = Exercise(
@@ -133,37 +223,131 @@ _TYPICAL_OVER_MEAN = Exercise(
         Part("one width throughout", 2, _one_width),
         Part("unequal widths", 2, _many_widths),
     ),
-    reference=_decay(0.5),
+    reference=lambda widths: _typical_over_mean(widths),
     misconceptions=(
         Misconception(
             "width averaged",
-            lambda widths: math.exp(-2.5 * len(widths) ** 2 / sum(widths)),
+            partial(_typical_over_mean, over=lambda widths: len(widths) ** 2 / sum(widths)),
             "With unequal widths the narrow layers do most of the harm. Let each layer add its own "
             "share instead of working with an average width.",
         ),
         Misconception(
             "norm, not its square",
-            _decay(0.25),
+            partial(_typical_over_mean, share=0.25),
             "That is the ratio for the norm itself. The squared norm is asked for, and its "
             "logarithm is twice as large.",
         ),
         Misconception(
             "variance for mean",
-            _decay(1.0),
+            partial(_typical_over_mean, share=1.0),
             "The logarithm spreads with variance beta, and its centre lies elsewhere: only half as "
             "far below zero. The median sits at the centre.",
         ),
         Misconception(
             "linear network",
-            _decay(0.2),
+            partial(_typical_over_mean, kurtosis=2.0),
             "That is a linear network, whose layers fluctuate less. ReLU switches units off at "
             "random, and this raises the share of each layer.",
         ),
         Misconception(
+            "5 left out",
+            partial(_typical_over_mean, kurtosis=1.0),
+            "Each layer adds more to beta than one over its width: the number that belongs to ReLU "
+            "is missing.",
+        ),
+        Misconception(
             "turned round",
-            _decay(-0.5),
+            partial(_typical_over_mean, share=-0.5),
             "Turned round: a few lucky draws lift the mean, so the typical draw must lie below it.",
         ),
+        Misconception(
+            "variance for mean, turned round",
+            partial(_typical_over_mean, share=-1.0),
+            "Two things: half of beta is enough, as the median sits at the centre, and a few lucky "
+            "draws lift the mean, so that the typical draw lies below it.",
+        ),
+        Misconception(
+            "sum of the widths",
+            partial(_typical_over_mean, over=lambda widths: 1 / sum(widths)),
+            "One over the sum of the widths is not the sum of one over each width: let each layer "
+            "add its own share.",
+        ),
+        Misconception(
+            "widths on top",
+            partial(_typical_over_mean, over=sum),
+            "Here wide layers do more harm. A wide layer fluctuates less: on which side of the "
+            "fraction line does its width belong?",
+        ),
+        Misconception(
+            "averaged over the layers",
+            partial(_typical_over_mean, over=lambda widths: _inverses(widths) / len(widths)),
+            "The layers are averaged. Each of them adds fluctuations of its own, so more layers "
+            "spread more.",
+        ),
+        Misconception(
+            "first width for all",
+            partial(_typical_over_mean, over=lambda widths: len(widths) / widths[0]),
+            "The first width is used for all layers. Let each layer add its own share.",
+        ),
+        Misconception(
+            "first layer alone",
+            partial(_typical_over_mean, over=lambda widths: 1 / widths[0]),
+            "Only the first layer is in it: does your function leave the loop too early?",
+        ),
+        Misconception(
+            "last layer alone",
+            partial(_typical_over_mean, over=lambda widths: 1 / widths[-1]),
+            "Only the last layer is in it: what has become of the others?",
+        ),
+        Misconception(
+            "last width for all",
+            partial(_typical_over_mean, over=lambda widths: len(widths) / widths[-1]),
+            "The last width is used for all layers. Let each layer add its own share.",
+        ),
+        Misconception(
+            "narrowest width for all",
+            partial(_typical_over_mean, over=lambda widths: len(widths) / min(widths)),
+            "The narrowest width is used for all layers. Let each layer add its own share.",
+        ),
+        Misconception(
+            "each width once",
+            partial(_typical_over_mean, over=lambda widths: _inverses(sorted(set(widths)))),
+            "A width that occurs twice counts once here. Each layer adds its share, also where two "
+            "layers are alike.",
+        ),
+        Misconception(
+            "first layer left out",
+            partial(_typical_over_mean, over=lambda widths: _inverses(widths[1:])),
+            "The first layer is left out. All hidden layers are in the list, and each of them "
+            "counts.",
+        ),
+        Misconception(
+            "last layer left out",
+            partial(_typical_over_mean, over=lambda widths: _inverses(widths[:-1])),
+            "The last layer is left out. All hidden layers are in the list, and each of them "
+            "counts.",
+        ),
+        Misconception(
+            "first terms of the series",
+            partial(_typical_over_mean, of=lambda exponent: 1 + exponent),
+            "That is close to the exponential as long as beta is small. Take the exponential "
+            "itself.",
+        ),
+        Misconception(
+            "power of ten",
+            partial(_typical_over_mean, of=lambda exponent: 10**exponent),
+            "A natural logarithm is undone by exp, not by a power of ten.",
+        ),
+        Misconception(
+            "still a logarithm",
+            partial(_typical_over_mean, of=lambda exponent: exponent),
+            "That is the logarithm of the ratio. The ratio itself is asked for.",
+        ),
+    ),
+    approach=(
+        "Each layer adds a number over its width to beta. The logarithm of s is a bell with that "
+        "variance; its centre is where the mean of s is 1. The median is the exponential of the "
+        "centre."
     ),
 )
 
@@ -226,8 +410,66 @@ def _polar(values: np.ndarray) -> np.ndarray:
     return u @ v
 
 
-def _wide_as_it_is(matrix: Tensor) -> np.ndarray:
-    return _gram_schmidt(matrix.to(torch.float64).numpy())
+def _gram_schmidt_of(
+    values: np.ndarray,
+    *,
+    original: bool = False,
+    neighbour: bool = False,
+    length: bool = True,
+    backwards: bool = False,
+) -> np.ndarray:
+    """Take the columns one by one; the switches stand for what people get wrong."""
+    found: list[np.ndarray] = []
+    given = list(values.T[::-1] if backwards else values.T)
+    for place, column in enumerate(given):
+        earlier = given[:place] if original else found
+        rest = column.copy()
+        for other in earlier[-1:] if neighbour else earlier:
+            rest -= (column @ other) / (other @ other) * other
+        found.append(rest / np.linalg.norm(rest) if length else rest)
+    return np.stack(found[::-1] if backwards else found, axis=1)
+
+
+def _as_it_is(method: Callable[[np.ndarray], np.ndarray]) -> Callable[[Tensor], np.ndarray]:
+    """Apply a method to any matrix, wide or not."""
+    return lambda matrix: method(matrix.to(torch.float64).numpy())
+
+
+def _rows_first(method: Callable[[np.ndarray], np.ndarray]) -> Callable[[Tensor], np.ndarray]:
+    """Apply a method to the rows of any matrix."""
+    return lambda matrix: method(matrix.to(torch.float64).numpy().T).T
+
+
+def _signs_of_q(values: np.ndarray) -> np.ndarray:
+    q = np.linalg.qr(values)[0]
+    return q * np.sign(np.diag(q))
+
+
+def _rows_turned(matrix: Tensor) -> np.ndarray | None:
+    if matrix.shape[0] != matrix.shape[1]:
+        return None
+    q, r = np.linalg.qr(matrix.to(torch.float64).numpy())
+    return q * np.sign(np.diag(r))[:, None]
+
+
+def _lengths(values: np.ndarray) -> np.ndarray:
+    return values / np.linalg.norm(values, axis=0)
+
+
+def _triangular(values: np.ndarray) -> np.ndarray:
+    r = np.linalg.qr(values)[1]
+    return np.sign(np.diag(r))[:, None] * r
+
+
+def _complete(values: np.ndarray) -> np.ndarray:
+    q, r = np.linalg.qr(values, mode="complete")
+    signs = np.ones(len(q))
+    signs[: r.shape[1]] = np.sign(np.diag(r))
+    return q * signs
+
+
+def _signs_as_they_come(values: np.ndarray) -> np.ndarray:
+    return np.linalg.qr(values)[0]
 
 
 _ORTHOGONAL_LIKE = Exercise(
@@ -244,13 +486,13 @@ _ORTHOGONAL_LIKE = Exercise(
     misconceptions=(
         Misconception(
             "signs as they come",
-            _by_columns(lambda values: np.linalg.qr(values)[0]),
+            _by_columns(_signs_as_they_come),
             "Orthonormal, but some directions are reversed, since the library's factorisation "
             "may pick either sign. Which of its two factors tells where?",
         ),
         Misconception(
             "lengths only",
-            _by_columns(lambda values: values / np.linalg.norm(values, axis=0)),
+            _by_columns(_lengths),
             "Each vector has length one now, and they still overlap. First take from each what the "
             "earlier ones already cover.",
         ),
@@ -268,12 +510,93 @@ _ORTHOGONAL_LIKE = Exercise(
         ),
         Misconception(
             "wide as if tall",
-            _wide_as_it_is,
+            _as_it_is(_gram_schmidt),
             "More columns than rows cannot all be orthogonal to each other. Then it is the turn of "
             "the rows, and the shape stays as it was.",
         ),
+        Misconception(
+            "wide as if tall, signs as they come",
+            _as_it_is(_signs_as_they_come),
+            "Two things: the signs are as the library leaves them, and a matrix with more columns "
+            "than rows needs its rows made orthonormal.",
+        ),
+        Misconception(
+            "lengths only, of the columns",
+            _as_it_is(_lengths),
+            "Two things: the columns have length one and still overlap, and with more columns than "
+            "rows it is the turn of the rows.",
+        ),
+        Misconception(
+            "always the rows",
+            _rows_first(_gram_schmidt),
+            "Here the rows are made orthonormal whatever the shape. As long as there are not more "
+            "columns than rows, it is the turn of the columns.",
+        ),
+        Misconception(
+            "always the rows, signs as they come",
+            _rows_first(_signs_as_they_come),
+            "Two things: the rows are made orthonormal whatever the shape, and the signs are as "
+            "the library leaves them.",
+        ),
+        Misconception(
+            "signs of the wrong factor",
+            _by_columns(_signs_of_q),
+            "The signs are taken from the diagonal of the orthogonal factor. Which directions were "
+            "reversed is seen in the other one.",
+        ),
+        Misconception(
+            "signs of the wrong factor, wide as if tall",
+            _as_it_is(lambda values: _signs_of_q(values)),
+            "Two things: the signs belong to the diagonal of the other factor, and with more "
+            "columns than rows it is the turn of the rows.",
+        ),
+        Misconception(
+            "rows turned round",
+            _rows_turned,
+            "The signs are right, but they turn rows. The vectors that were reversed stand in the "
+            "columns.",
+        ),
+        Misconception(
+            "not of length one",
+            _by_columns(partial(_gram_schmidt_of, length=False)),
+            "The vectors are at right angles, and not of length one yet.",
+        ),
+        Misconception(
+            "shares along the original vectors",
+            _by_columns(partial(_gram_schmidt_of, original=True)),
+            "The shares are taken along the vectors as they were. Take them along those that are "
+            "already orthonormal.",
+        ),
+        Misconception(
+            "only the vector before",
+            _by_columns(partial(_gram_schmidt_of, neighbour=True)),
+            "Each vector yields to the one just before it only. It has to yield to all earlier "
+            "ones.",
+        ),
+        Misconception(
+            "last vector first",
+            _by_columns(partial(_gram_schmidt_of, backwards=True)),
+            "The last vector keeps its direction here. The first one should, and each next one "
+            "yields.",
+        ),
+        Misconception(
+            "triangular factor",
+            _by_columns(_triangular),
+            "That is the triangular factor, which says how the vectors were combined. The "
+            "orthonormal ones stand in the other factor.",
+        ),
+        Misconception(
+            "complete to a square",
+            _by_columns(_complete),
+            "Vectors were added until they fill a square. There are to be as many as in the "
+            "matrix: the shape stays.",
+        ),
     ),
     atol=1e-6,
+    approach=(
+        "Bring one vector after the other to length one, after taking from it its share along each "
+        "that is finished. A wide matrix can be turned before and turned back afterwards."
+    ),
 )
 
 EXERCISES = (_WEIGHT_STD, _TYPICAL_OVER_MEAN, _ORTHOGONAL_LIKE)

@@ -5,16 +5,29 @@ numpy arrays and torch tensors. An answer that is a model is put through a
 :class:`~helpers.exercises.values.ModelProbe`, which leaves plain data too.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property, partial
+from itertools import combinations
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, get_args
 
 import numpy as np
+import torch
 from torch import nn
 
 from helpers import checks
 from helpers.exercises.compare import Comparison, Tolerance
-from helpers.exercises.values import ModelProbe, copied, probe_model
+from helpers.exercises.values import (
+    ModelProbe,
+    copied,
+    is_integer,
+    is_number,
+    is_sequence,
+    probe_model,
+)
 
 
 @dataclass(frozen=True)
@@ -40,7 +53,9 @@ class Misconception:
     Attributes:
         name: What goes wrong, in a few words, for the class report.
         answer: Called like the learner's function; gives the wrong answer, or
-            None where the mistake does not apply.
+            None where the mistake does not apply. Two mistakes are told when
+            they come together, if each is a ``partial`` of the same function
+            with other keywords.
         hint: One or two sentences that teach and leave the work to do.
     """
 
@@ -59,13 +74,49 @@ class Question(NamedTuple):
         wrong_answers: For each misconception that applies, the answer it gives.
         model_probe: For a model what to do with it; then the answers are what
             ``probe_model`` says of it.
+        both_wrong: For two misconceptions that can be made together, the answer
+            under the names of both, joined by :data:`BOTH`.
+        other_questions: Right answers to other questions than the one asked,
+            each under the words for what was changed in the arguments.
     """
 
     part: str
     arguments: dict[str, object]
     expected: object
-    wrong_answers: dict[str, object]
+    wrong_answers: Mapping[str, object]
     model_probe: ModelProbe | None = None
+    both_wrong: Mapping[str, object] = MappingProxyType({})
+    other_questions: Mapping[str, object] = MappingProxyType({})
+
+
+BOTH = " + "
+
+
+class _WhenAsked(Mapping[str, object]):
+    """Answers, each worked out when somebody asks for it: a right answer needs none.
+
+    Args:
+        names: What may be asked for.
+        answer: Works out one, None where there is none.
+    """
+
+    def __init__(self, names: Iterable[str], answer: Callable[[str], object]) -> None:
+        self._names = tuple(names)
+        self._answer = answer
+        self._known: dict[str, object] = {}
+
+    def __getitem__(self, name: str) -> object:
+        if name not in self._known:
+            self._known[name] = self._answer(name) if name in self._names else None
+        if self._known[name] is None:
+            raise KeyError(name)
+        return self._known[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in self._names if name in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 class Answer(NamedTuple):
@@ -94,6 +145,7 @@ class Rubric:
         signature: The call as the learner writes it.
         parts: Name and points of each part, simplest first.
         hints: For each misconception its hint.
+        approach: How to go about the task, for whoever has tried twice.
         rtol: As in the :class:`~helpers.exercises.compare.Tolerance`.
         atol: As in the ``Tolerance``.
         compare: As in the ``Tolerance``.
@@ -108,6 +160,7 @@ class Rubric:
     rtol: float = 1e-4
     atol: float = 0.0
     compare: Comparison = "entries"
+    approach: str = ""
 
     @property
     def points(self) -> int:
@@ -149,6 +202,8 @@ class Exercise:
             the misconceptions need generators of their own.
         model_probe: For an exercise that asks for a model: draws what to do
             with it, given the reference's.
+        approach: How to go about the task, in one or two sentences, for whoever
+            has tried twice.
     """
 
     name: str
@@ -162,6 +217,7 @@ class Exercise:
     atol: float = 0.0
     compare: Comparison = "entries"
     model_probe: Callable[[np.random.Generator, nn.Module], ModelProbe] | None = None
+    approach: str = ""
 
     def __post_init__(self) -> None:
         """Refuse a specification that cannot tell right from wrong."""
@@ -187,6 +243,7 @@ class Exercise:
             rtol=self.rtol,
             atol=self.atol,
             compare=self.compare,
+            approach=self.approach,
         )
 
     def questions(self, rng: np.random.Generator) -> tuple[Question, ...]:
@@ -200,22 +257,115 @@ class Exercise:
     def _question(
         self, part: str, arguments: dict[str, object], rng: np.random.Generator
     ) -> Question:
-        def answer(function: Callable[..., Any]) -> Any:
-            return function(*[copied(value) for value in arguments.values()])
+        expected = _answer(self.reference, arguments)
+        probe = self.model_probe and self.model_probe(rng, expected)
 
-        expected = answer(self.reference)
-        wrong = {one.name: answer(one.answer) for one in self.misconceptions}
-        wrong = {name: value for name, value in wrong.items() if value is not None}
-        if self.model_probe is None:
-            return Question(part, arguments, expected, wrong)
-        probe = self.model_probe(rng, expected)
+        def probed(value: object) -> object:
+            return value if value is None or probe is None else probe_model(value, probe)
+
+        def both(names: str) -> object:
+            # Each is tried by itself in the tests; together they may lead nowhere.
+            with suppress(Exception), np.errstate(all="ignore"):
+                return probed(_answer(self._pairs[names], arguments))
+            return None
+
+        def other(words: str) -> object:
+            return _other_answer(self.reference, changed[words], expected)
+
+        wrong = {one.name: one.answer for one in self.misconceptions}
+        changed = {} if probe else dict(_other_arguments(arguments))
         return Question(
             part=part,
             arguments=arguments,
-            expected=probe_model(expected, probe),
-            wrong_answers={name: probe_model(value, probe) for name, value in wrong.items()},
+            expected=probed(expected),
+            wrong_answers=_WhenAsked(wrong, lambda name: probed(_answer(wrong[name], arguments))),
             model_probe=probe,
+            both_wrong=_WhenAsked(self._pairs, both),
+            other_questions=_WhenAsked(changed, other),
         )
+
+    @cached_property
+    def _pairs(self) -> dict[str, Callable[..., Any]]:
+        """Two misconceptions made together, where both change one and the same function."""
+        found: dict[str, Callable[..., Any]] = {}
+        for one, other in combinations(self.misconceptions, 2):
+            first, second = one.answer, other.answer
+            if (
+                isinstance(first, partial)
+                and isinstance(second, partial)
+                and first.func is second.func
+                and not first.keywords.keys() & second.keywords.keys()
+            ):
+                found[BOTH.join((one.name, other.name))] = partial(first, **second.keywords)
+        return found
+
+
+def _answer(function: Callable[..., Any], arguments: Mapping[str, object]) -> Any:
+    """Call a reference or a misconception; it gets copies."""
+    return function(*[copied(value) for value in arguments.values()])
+
+
+# What may be changed in the arguments
+
+
+def _other_answer(
+    reference: Callable[..., Any], changed: Mapping[str, object], expected: object
+) -> object:
+    """Return the right answer to another question, None where there is no such question."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        try:
+            value = _answer(reference, changed)
+        except Exception:  # the change has led out of what the reference was made for
+            return None
+    same = type(value) is type(expected) or (is_number(value) and is_number(expected))
+    return value if same else None
+
+
+def _other_arguments(
+    arguments: Mapping[str, object],
+) -> Iterator[tuple[str, dict[str, object]]]:
+    """Change one thing in the arguments, as slips of the pen and of counting do."""
+    given = dict(arguments)
+    for name, value in arguments.items():
+        for words, changed in _other_values(value):
+            yield words.format(f"`{name}`"), given | {name: changed}
+    for (one, first), (other, second) in combinations(arguments.items(), 2):
+        if type(first) is type(second) and _shape(first) == _shape(second):
+            yield f"`{one}` and `{other}` swapped", given | {one: second, other: first}
+    lists = {name: value for name, value in arguments.items() if is_sequence(value)}
+    for words, cut in _CUTS.items() if lists else ():
+        names = " and ".join(f"`{name}`" for name in lists)
+        yield words.format(names), given | {name: cut(value) for name, value in lists.items()}
+
+
+_CUTS: dict[str, Callable[[Any], object]] = {
+    "the first item of {0} left out": lambda items: items[1:],
+    "the last item of {0} left out": lambda items: items[:-1],
+    "{0} read from the wrong end": lambda items: items[::-1],
+}
+
+
+def _shape(value: object) -> tuple[int, ...]:
+    return tuple(value.shape) if isinstance(value, torch.Tensor) else ()
+
+
+def _other_values(value: object) -> Iterator[tuple[str, object]]:
+    """Return words for what was changed in an argument, and the changed argument."""
+    if is_integer(value):
+        yield "{0} counted one too low", value - 1
+        yield "{0} counted one too high", value + 1
+        yield "{0} left out", 1
+    elif is_number(value):
+        yield "{0} left out", 1.0
+        yield "{0} left out, as if it were 0", 0.0
+        yield "1 minus {0} in the place of {0}", 1 - value
+        yield "{0} squared", value**2
+        if value > 0:
+            yield "the root of {0} taken", value**0.5
+            yield "one over {0} in the place of {0}", 1 / value
+    if isinstance(value, torch.Tensor) and value.ndim == 2:
+        yield "{0} transposed", value.T
 
 
 def three_digits(value: float) -> float:

@@ -7,6 +7,7 @@ the exercise itself, and says the same.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,19 @@ class Stored:
     Attributes:
         rubric: What marking needs to know.
         seed: Drew the questions.
-        asked: The questions of all parts, in order, with their answers.
+        frame: The questions of all parts, in order, with their answers, as bytes.
     """
 
     rubric: Rubric
     seed: int
-    asked: tuple[Question, ...]
+    frame: bytes
+
+    @cached_property
+    def asked(self) -> tuple[Question, ...]:
+        """The questions; who checks one exercise need not wait for those of all."""
+        # Any: what is not as it was written raises.
+        written: Any = plain.decoded(self.frame)
+        return tuple(_question(one) for one in written)
 
     @property
     def name(self) -> str:
@@ -100,22 +108,30 @@ def read(path: Path) -> dict[str, Stored]:
 
 
 def _written(exercise: Exercise, seed: int) -> dict[str, object]:
-    return {
-        "seed": seed,
-        "rubric": vars(exercise.rubric),
-        "questions": [
+    questions = plain.encoded(
+        [
             {
                 **question._asdict(),
+                "wrong_answers": dict(question.wrong_answers),
+                "both_wrong": dict(question.both_wrong),
+                "other_questions": dict(question.other_questions),
                 "model_probe": question.model_probe and vars(question.model_probe),
             }
             for question in exercise.questions(np.random.default_rng(seed))
-        ],
+        ]
+    )
+    return {
+        "seed": seed,
+        "rubric": vars(exercise.rubric),
+        "questions": np.frombuffer(questions, dtype=np.uint8),
     }
 
 
 def _read(written: Any) -> Stored:
-    asked = []
-    for question in written["questions"]:
-        probe = question["model_probe"] and ModelProbe(**question["model_probe"])
-        asked.append(Question(**{**question, "model_probe": probe}))
-    return Stored(Rubric(**written["rubric"]), written["seed"], tuple(asked))
+    frame = written["questions"].tobytes()
+    return Stored(Rubric(**written["rubric"]), written["seed"], frame)
+
+
+def _question(written: Any) -> Question:
+    probe = written["model_probe"] and ModelProbe(**written["model_probe"])
+    return Question(**{**written, "model_probe": probe})

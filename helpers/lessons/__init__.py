@@ -9,7 +9,8 @@ takes minutes, ``notebooks/experiments/topic.ipynb``. It is executed only when i
 
 Handed on from here is what finds, reads and executes notebooks. Used by their names are
 ``publish``, which keeps the rendered notebooks equal to their sources, ``copies``, which
-brings notebooks into folders of learners and teachers, and ``sources.ROOT``.
+brings notebooks into folders of learners and teachers, and ``sources.ROOT``. nbconvert uses
+``alt_text``, which brings the words of figures into exported pages.
 """
 
 from helpers.lessons.run import Run, execute

@@ -14,7 +14,8 @@ from helpers import files, text
 from helpers.lessons import rules, sources, views
 from helpers.lessons.run import execute
 
-_PICTURE = re.compile(r"!\[([^\]]+)\]\(([^)\s]+\.png)\)")
+# ![what it shows](docs/name.png "the title of the figure in its lesson")
+_PICTURE = re.compile(r'!\[[^\]]+\]\(([^)\s]+\.png)(?: "([^"]*)")?\)')
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -90,28 +91,32 @@ def stale(names: Iterable[str] = ()) -> dict[str, str]:
 def readme_pictures() -> Iterator[str]:
     """Keep the README's pictures equal to those in the notebooks.
 
-    A picture of the README is the figure of a rendered notebook with the same alt
-    text; its file is written when it is missing or differs.
+    A picture of the README is the figure of a rendered notebook whose title the README
+    gives, as Markdown's title of the picture; its file is written when it is missing or
+    differs. Its alt text is the README's own.
 
     Yields:
         One line for each file written.
 
     Raises:
-        ValueError: If no notebook has a figure with that alt text.
+        ValueError: If not exactly one figure of the notebooks has that title.
     """
-    drawn = {}
+    drawn: dict[str, list[str]] = {}
     for path in [*sources.paths(), *sources.experiments()]:
         for cell in nbformat.read(path, as_version=4).cells:
             for output in cell.get("outputs", []):
-                alt = output.get("metadata", {}).get("image/png", {}).get("alt")
-                drawn[alt] = output.get("data", {}).get("image/png")
-    for alt, name in _PICTURE.findall((sources.ROOT / "README.md").read_text(encoding="utf-8")):
-        if not drawn.get(alt):
+                data = output.get("data", {})
+                if "image/png" in data:
+                    drawn.setdefault(data.get("text/plain", ""), []).append(data["image/png"])
+    for name, title in _PICTURE.findall((sources.ROOT / "README.md").read_text(encoding="utf-8")):
+        found = drawn.get(title, [])
+        if len(found) != 1:
             raise ValueError(
-                f"README.md shows {name}, but no lesson has a figure with its alt text"
+                f"README.md shows {name}, the figure {title!r}, but the lessons have "
+                f"{text.count(len(found), 'figure')} with that title"
             )
         (sources.ROOT / name).parent.mkdir(exist_ok=True)
-        if files.write(sources.ROOT / name, base64.b64decode(drawn[alt])):
+        if files.write(sources.ROOT / name, base64.b64decode(found[0])):
             yield f"{name}: taken from its lesson"
 
 

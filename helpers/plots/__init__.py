@@ -1,7 +1,7 @@
 """Draw records; compute nothing.
 
 Every function takes plain arrays or records and returns the axes it drew on;
-``show`` puts the finished picture, with its alt text, into the notebook.
+``show`` puts the finished picture, with words that say what it shows, into the notebook.
 """
 
 from helpers.plots._explorers import sliders

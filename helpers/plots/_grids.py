@@ -16,7 +16,8 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 from numpy.typing import ArrayLike
 
 from helpers import text
-from helpers.plots._style import KIND_COLOURS, new_axes, plain_ticks, slant
+from helpers.plots._looks import KIND_COLOURS, looks
+from helpers.plots._style import new_axes, plain_ticks, slant
 
 
 def heat_map(
@@ -216,7 +217,7 @@ def bars(
 
     Args:
         values: For each category a number; or for each series, which gets its own
-            colour (the kinds of a ledger theirs), such a mapping. A category that a
+            colour (the kinds of a ledger and activations theirs), such a mapping. A category that a
             series lacks stays empty, a number that is not finite is written without
             a bar.
         ylabel: What the numbers are, with units.
@@ -240,6 +241,7 @@ def bars(
     width = 0.8 / len(grouped)
     inches = ax.figure.bbox.width / ax.figure.dpi * ax.get_position().width
     room = 72 * inches / len(categories)  # points for the bars of a category
+    found = looks(grouped, ax)
     for place, (name, series) in enumerate(grouped.items()):
         shown = [category for category in categories if category in series]
         xs = [categories.index(category) + (place + 0.5) * width - 0.4 for category in shown]
@@ -253,7 +255,7 @@ def bars(
             np.where(np.isfinite(heights), heights, 0),
             width=0.92 * width,
             label=name,
-            color=KIND_COLOURS.get(name),
+            color=KIND_COLOURS.get(name, found[name].colour),
         )
         for label, word in zip(ax.bar_label(drawn, words, padding=2), words, strict=True):
             label.set_fontsize(9 if room * width >= 6.5 * len(word) else 8)

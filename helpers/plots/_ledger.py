@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
 from helpers import text
-from helpers.plots._style import KIND_COLOURS, new_axes, slant
+from helpers.plots._looks import KIND_COLOURS
+from helpers.plots._style import new_axes, slant
 
 if TYPE_CHECKING:  # probe imports torch, and a picture needs none
     from helpers.probe import Ledger, LedgerRow

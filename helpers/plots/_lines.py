@@ -9,7 +9,9 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 from numpy.typing import ArrayLike
 
 from helpers import text
-from helpers.plots._style import looks, new_axes, plain_ticks, slant
+from helpers.plots._alt_text import THEORY
+from helpers.plots._looks import Look, looks
+from helpers.plots._style import new_axes, plain_ticks, slant
 
 if TYPE_CHECKING:  # train imports torch, and a picture needs none
     from helpers.train import History
@@ -62,38 +64,76 @@ def layer_profile(
     ]
     if not positive:
         raise ValueError("measured must hold at least one positive number to draw")
-    low, high = min(positive) / 10, max(positive) * 10
+    low, highest = min(positive) / 10, max(positive)
     ax = new_axes(ax)
-    if not ax.get_autoscaley_on():  # something stands here or in the panel beside already
-        low, high = min(low, ax.get_ylim()[0]), max(high, ax.get_ylim()[1])
-    for (label, series), (colour, marker) in zip(measured.items(), looks(), strict=False):
-        values = np.asarray(series, dtype=float)
+    beside = (np.inf, 0.0) if ax.get_autoscaley_on() else ax.get_ylim()  # drawn here before
+    low = min(low, beside[0])
+    # At the top, a tenth of the axis is free for the arrow.
+    high = max(highest * max(10.0, (highest / low) ** 0.11), beside[1])
+    for label, look in looks(measured, ax).items():
+        values = np.asarray(measured[label], dtype=float)
         layers = np.arange(1, len(values) + 1)
-        ax.plot(
-            layers,
-            np.where(values > 0, values, np.nan),
-            linestyle="none",
-            marker=marker,
-            color=colour,
-            label=label,
-        )
-        _zeros_on_the_edge(ax, layers, values, label, colour)
+        _draw_points(ax, layers, np.where(values > 0, values, np.nan), label, look)
+        _zeros_on_the_edge(ax, layers, values, label, look)
         if label in theory:
             line = np.asarray(theory[label], dtype=float)
-            _draw_theory(ax, np.arange(1, len(line) + 1), line, colour)
+            _draw_theory(ax, np.arange(1, len(line) + 1), line, label, look)
     if theory:
         _name_theory(ax)
     if float32_zone:
         _dead_zone(ax, low, high)
     ax.set(yscale="log", ylim=(low, high), xlabel="layer (1 = nearest the input)", ylabel=ylabel)
+    _say_where_the_gradient_flows(ax)
     ax.set_title(title)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    ax.xaxis.set_major_locator(_LayerLocator(integer=True, steps=[1, 2, 5, 10]))
     ax.legend()
     return ax
 
 
-def _draw_theory(ax: Axes, xs: np.ndarray, ys: np.ndarray, colour: str) -> None:
-    ax.plot(xs, ys, linestyle="--", color=colour, zorder=3)
+class _LayerLocator(MaxNLocator):
+    """Ticks at layers: there is none with number 0."""
+
+    def tick_values(self, vmin: float, vmax: float) -> Sequence[float]:
+        """Return where ticks stand between two places."""
+        return [tick for tick in super().tick_values(vmin, vmax) if tick >= 1]
+
+
+def _say_where_the_gradient_flows(ax: Axes) -> None:
+    """Draw an arrow from the last layer towards layer 1, above the data."""
+    words = ax.annotate(
+        "the gradient flows",
+        (0.99, 0.95),
+        xycoords="axes fraction",
+        ha="right",
+        va="center",
+        fontsize=9,
+        color="0.35",
+    )
+    ax.annotate(
+        "",
+        (-0.4, 0.5),
+        xycoords=words,
+        xytext=(-0.02, 0.5),
+        textcoords=words,
+        arrowprops={"arrowstyle": "->", "color": "0.35"},
+    )
+
+
+def _draw_points(ax: Axes, xs: np.ndarray, ys: np.ndarray, label: str, look: Look) -> None:
+    ax.plot(
+        xs,
+        ys,
+        linestyle="none",
+        marker=look.marker,
+        markersize=5 if len(xs) <= 50 else 3,
+        markerfacecolor=look.face,
+        color=look.colour,
+        label=label,
+    )
+
+
+def _draw_theory(ax: Axes, xs: np.ndarray, ys: np.ndarray, label: str, look: Look) -> None:
+    ax.plot(xs, ys, linestyle="--", color=look.colour, zorder=3, gid=f"{THEORY}{label}")
 
 
 def _name_theory(ax: Axes) -> None:
@@ -102,7 +142,7 @@ def _name_theory(ax: Axes) -> None:
 
 
 def _zeros_on_the_edge(
-    ax: Axes, places: np.ndarray, values: np.ndarray, label: str, colour: str
+    ax: Axes, places: np.ndarray, values: np.ndarray, label: str, look: Look
 ) -> None:
     zero = values == 0
     if zero.any():
@@ -115,7 +155,7 @@ def _zeros_on_the_edge(
             markerfacecolor="none",
             clip_on=False,
             zorder=3,
-            color=colour,
+            color=look.colour,
             label=f"{label}: exactly 0",
         )
 
@@ -206,29 +246,29 @@ def curves(
         lines[label] = np.asarray(line[0], dtype=float), np.asarray(line[1], dtype=float)
         _check_lengths(f"{label}, theory", *lines[label])
     ax = new_axes(ax)
-    for (label, (xs, ys)), (colour, marker) in zip(points.items(), looks(), strict=False):
+    for label, look in looks(points, ax).items():
+        xs, ys = points[label]
         shown = _drawable(ys, yscale)
         steps = np.sign(np.diff(xs))
         ordered = len(xs) > 1 and (steps == steps[0]).all() and steps[0] != 0
         if ordered and len(xs) > 60:
-            ax.plot(xs, shown, color=colour, label=label, alpha=0.5 if label in lines else 1)
-        else:
-            if ordered and label not in lines:
-                ax.plot(xs, shown, color=colour, linewidth=1, alpha=0.45, label="_nolegend_")
             ax.plot(
                 xs,
                 shown,
-                linestyle="none",
-                marker=marker,
-                markersize=5 if len(xs) <= 50 else 3,
-                color=colour,
+                color=look.colour,
+                linestyle=look.dashes,
                 label=label,
+                alpha=0.5 if label in lines else 1,
             )
+        else:
+            if ordered and label not in lines:
+                ax.plot(xs, shown, color=look.colour, linewidth=1, alpha=0.45, label="_nolegend_")
+            _draw_points(ax, xs, shown, label, look)
         if yscale == "log":
-            _zeros_on_the_edge(ax, xs, ys, label, colour)
+            _zeros_on_the_edge(ax, xs, ys, label, look)
         if label in lines:
             xs, ys = lines[label]
-            _draw_theory(ax, xs, _drawable(ys, yscale), colour)
+            _draw_theory(ax, xs, _drawable(ys, yscale), label, look)
     if lines:
         _name_theory(ax)
     for place in ticks or {}:  # in sight, even if nothing is drawn there
@@ -289,8 +329,16 @@ def training_curves(
         The axes.
     """
     ax = new_axes(ax)
-    for label, history in histories.items():
-        ax.plot(np.arange(len(history.losses)), history.losses, label=label, alpha=0.9)
+    for label, look in looks(histories, ax).items():
+        losses = histories[label].losses
+        ax.plot(
+            np.arange(len(losses)),
+            losses,
+            color=look.colour,
+            linestyle=look.dashes,
+            label=label,
+            alpha=0.9,
+        )
     if chance is not None:
         ax.axhline(chance, color="0.4", linewidth=1, linestyle=":", label="guessing")
     ax.set(xlabel="step", ylabel="loss of the batch (nats)")
@@ -333,11 +381,12 @@ def distribution(
         if not numbers.size or not (np.isfinite(numbers) & (numbers > 0)).all():
             raise ValueError(f"values must be finite and positive numbers, not so for {label!r}")
     ax = new_axes(ax)
-    for (label, numbers), (colour, _) in zip(samples.items(), looks(), strict=False):
+    for label, look in looks(samples, ax).items():
+        numbers = samples[label]
         ax.hist(
             numbers,
             bins=np.geomspace(numbers.min() / 1.02, numbers.max() * 1.02, 16).tolist(),
-            color=colour,
+            color=look.colour,
             alpha=0.75,
             label=f"{label}, {text.count(len(numbers), 'seed')}",
         )

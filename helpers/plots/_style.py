@@ -1,9 +1,8 @@
 """The look that all figures share, and how a finished one is shown."""
 
 import io
-from collections.abc import Iterator, Sequence
-from itertools import cycle
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -12,8 +11,15 @@ from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from PIL import Image
 
 from helpers import text
+from helpers.plots._alt_text import description, headline
+from helpers.plots._legends import settle_names
+
+_CSS_PIXELS = 80  # an inch on the page; the picture has twice as many dots, for sharp screens
+
+_CSS_PIXELS = 80  # an inch on the page; the picture has twice as many dots, for sharp screens
 
 # The kinds of a ledger, each with its colour in every lesson (Okabe and Ito 2008).
 KIND_COLOURS = {"weights": "#0072B2", "activation": "#D55E00", "norm": "#009E73", "skip": "#CC79A7"}
@@ -24,31 +30,41 @@ def use_style() -> None:
     plt.style.use("helpers.plots.course")
 
 
-def show(axes: Axes, alt: str) -> None:
+def show(axes: Axes, meaning: str = "") -> None:
     """Put the figure of these axes into the notebook as a PNG, and close it.
+
+    With the picture go words for a reader who cannot see it: what the figure shows,
+    read off the figure itself.
 
     Args:
         axes: Any axes of the figure.
-        alt: What the figure shows, for a reader who cannot see it; stored with
-            the image and as its plain-text form.
-
-    Raises:
-        ValueError: If the alt text is empty.
+        meaning: A sentence that the words begin with, where the point is not on the figure.
     """
     from IPython.display import display  # here, as a page of a sweep needs no notebook
 
-    if not isinstance(alt, str) or not alt.strip():
-        raise ValueError("alt must say in words what the figure shows, got nothing")
-    figure = axes.get_figure(root=True)
-    picture = io.BytesIO()
-    # What savefig writes as well, after drawing everything twice.
-    FigureCanvasAgg(figure).print_png(picture, metadata={"Software": None})
+    figure = cast("Figure", axes.get_figure(root=True))
+    width, height = (round(_CSS_PIXELS * inches) for inches in figure.get_size_inches())
+    settle_names(figure)
+    words = " ".join(filter(None, [meaning, description(figure)]))
+    picture = _png(figure)
     plt.close(figure)
     display(
-        {"image/png": picture.getvalue(), "text/plain": alt},
-        metadata={"image/png": {"alt": alt}},
+        # The plain text is compared when a notebook is tested, so it holds no measured number.
+        {"image/png": picture, "text/plain": headline(figure)},
+        metadata={"image/png": {"alt": words, "width": width, "height": height}},
         raw=True,
     )
+
+
+def _png(figure: Figure) -> bytes:
+    """Draw a figure in at most 256 colours, which nobody sees: a third of the bytes."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    drawn = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    picture = io.BytesIO()
+    few = drawn.quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    few.save(picture, "png", optimize=True)
+    return picture.getvalue()
 
 
 def panels(count: int, share: bool = True) -> tuple[Figure, Sequence[Axes]]:
@@ -67,12 +83,6 @@ def panels(count: int, share: bool = True) -> tuple[Figure, Sequence[Axes]]:
 def new_axes(ax: Axes | None) -> Axes:
     """Return the axes that somebody gave, or those of a new figure."""
     return plt.figure().gca() if ax is None else ax
-
-
-def looks() -> Iterator[tuple[str, str]]:
-    """Yield a colour and a marker for each series, one after the other, without an end."""
-    colours = plt.rcParams["axes.prop_cycle"].by_key()["color"]
-    return zip(cycle(colours), cycle("osD^vPX"), strict=False)
 
 
 def slant(degrees: float) -> dict[str, Any]:

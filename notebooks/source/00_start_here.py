@@ -64,11 +64,7 @@ guessing = math.log(10)
 ax = plots.training_curves(
     {"30 layers, sigmoid": history}, chance=guessing, title="Nothing happens"
 )
-plots.show(
-    ax,
-    "Loss against step for the 30-layer sigmoid network: a flat, noisy line on top of the dotted "
-    "line of guessing, from the first step to the last.",
-)
+plots.show(ax)
 
 # %% [markdown]
 # **Reading the figure.** The dotted line is the loss of somebody who never looks at the picture
@@ -114,12 +110,7 @@ ax = plots.layer_profile(
     {"30 layers, sigmoid": theory_line},
     title="Where the gradient goes",
 )
-plots.show(
-    ax,
-    "Norm of the gradient against layer, log axis. The points fall in a straight line from layer "
-    "30 to layer 1, by 25 decades, on a dashed theory line, into the shaded zone where float32 "
-    "norms read zero.",
-)
+plots.show(ax)
 
 # %% [markdown]
 # **Reading the figure.** This is the picture of the whole course: the size of the gradient against
@@ -147,7 +138,7 @@ claims.claim("decades lost", ledger.total, about=24.7, within=0.05)
 slopes, weights = ledger.by_kind["activation"], ledger.by_kind["weights"]
 claims.claim("taken by the slopes of the sigmoid", slopes, about=17.7, within=0.05)
 claims.claim("taken by the weights", weights, about=7.0, within=0.1)
-middle = next(row for row in ledger.rows[28:] if row.kind == "activation")
+middle = [row for row in ledger.rows if row.kind == "activation"][depth // 2]
 claims.claim("taken by one sigmoid in the middle", middle.decades, about=0.61, within=0.02)
 
 # %% [markdown]
@@ -181,11 +172,7 @@ ax = plots.layer_profile(
     float32_zone=False,
     title="The same 30 layers, dead and alive",
 )
-plots.show(
-    ax,
-    "Gradient relative to the last layer, against layer, for two networks of 30 layers. Sigmoid "
-    "with default weights falls by 25 decades; tanh with orthogonal weights stays flat within one.",
-)
+plots.show(ax)
 
 # %%
 claims.claim("decades lost, revived", alive_flow.decades_lost, between=(0.2, 1.2))
@@ -197,11 +184,7 @@ ax = plots.training_curves(
     chance=guessing,
     title="The same task, the same steps",
 )
-plots.show(
-    ax,
-    "Loss against step for both networks: the sigmoid network stays on the line of guessing, the "
-    "tanh network with orthogonal weights falls from there towards zero.",
-)
+plots.show(ax)
 
 # %% [markdown]
 # **Reading the figures.** The flat line of gradients comes first, the falling loss follows. Two

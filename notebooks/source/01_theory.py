@@ -119,11 +119,7 @@ for name in ("tanh", "relu", "sigmoid"):
     profiles[name] = probe.record(model, inputs, targets, functional.cross_entropy).delta_norms
 
 ax = plots.layer_profile(profiles, title="Three activations, weights as PyTorch draws them")
-plots.show(
-    ax,
-    "Norm of delta against layer, log axis, for tanh, ReLU and sigmoid in networks of 20 layers. "
-    "All three are straight lines that fall towards layer 1; sigmoid falls fastest, tanh slowest.",
-)
+plots.show(ax)
 
 # %% [markdown]
 # **Reading the figure.** `probe.record` ran one forward and one backward pass and weighed the delta
@@ -192,11 +188,7 @@ ax = plots.layer_profile(
     ylabel="norm",
     title="One network, two meters: only one shows the decay",
 )
-plots.show(
-    ax,
-    "Norm against layer for a linear network of 20 layers. The delta falls by four and a half "
-    "decades towards layer 1, along the dashed theory line; the weight gradients are flat.",
-)
+plots.show(ax)
 
 # %% [markdown]
 # **Reading the figure.** One network, two verdicts. The deltas lose four to five decades; the
@@ -326,11 +318,7 @@ for ax, critical in zip(axes, (False, True), strict=True):
     )
     ax.set_ylim(1e-18, 1e2)
 axes[1].set_ylabel("")
-plots.show(
-    axes[0],
-    "Delta norm against layer for ReLU, ELU, tanh and sigmoid, points on dashed theory lines. "
-    "Left, PyTorch's default: straight falls of 5 to 16 decades. Right, critical weights: flat.",
-)
+plots.show(axes[0])
 
 # %% [markdown]
 # **Reading the figure.** Same networks, same data, same axis; only the *scale of the weights*

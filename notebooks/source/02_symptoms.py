@@ -171,12 +171,7 @@ ax = plots.layer_profile(
     ylabel="relative change in 100 steps",
     title="SGD shows the symptom, Adam turns it round",
 )
-plots.show(
-    ax,
-    "Relative change of each weight matrix against layer, log axis. Under SGD it falls towards "
-    "layer 1, by two decades with 3 hidden layers and by many with 10. Under Adam it rises towards "
-    "layer 1 with 3 hidden layers; with 10 the middle changes most and the first two layers least.",
-)
+plots.show(ax)
 
 # %% [markdown]
 # **Reading the figure.** Blue circles: the textbook case, two decades from the last layer to the
@@ -294,11 +289,7 @@ norms = {
 published = {"sigmoid": 0.004324, "ReLU": 0.118170}
 xlabel = "norm of the first weight gradient"
 ax = plots.distribution(norms, published, xlabel=xlabel, title="Two ordinary draws")
-plots.show(
-    ax,
-    "Histograms of the norm of the first weight gradient over 100 seeds, log axis: sigmoid near "
-    "0.0045, ReLU near 0.114, far apart. Both published values lie well inside their histogram.",
-)
+plots.show(ax)
 
 flows = [probe.record(relu, x, y, cross_entropy) for x, y, _, relu in cases[:20]]
 delta = np.exp(np.log([flow.delta_norms for flow in flows]).mean(axis=0))
@@ -306,11 +297,7 @@ weight = np.exp(np.log([flow.weight_grad_norms for flow in flows]).mean(axis=0))
 line = delta[-1] * 6.0 ** np.array([-1.5, -1.0, -0.5, 0.0])
 cure = {"weight gradient": weight, "delta": delta}
 ax = plots.layer_profile(cure, {"delta": line}, ylabel="norm", title="The ReLU twin, weighed twice")
-plots.show(
-    ax,
-    "Norm against layer in the ReLU network, log axis. The weight gradients are almost level over "
-    "the four layers; the deltas fall by more than a decade along a straight dashed theory line.",
-)
+plots.show(ax)
 
 # %% [markdown]
 # **Reading the figures.** First: both published numbers are ordinary draws, well inside their
@@ -429,10 +416,10 @@ prediction.compare(learnt)
 
 # %%
 ax = plots.training_curves(runs, chance=2.303, title="In training: four alike")
-plots.show(ax, "Five losses by step: one falls at once, one from about step 500, three are level.")
+plots.show(ax)
 deltas = {name: flow.delta_norms for name, flow in flows.items()}
 ax = plots.layer_profile(deltas, title="Before training: told apart")
-plots.show(ax, "Delta norms by layer: a steep fall, a milder one, two level lines, exact zeros.")
+plots.show(ax)
 
 # %% [markdown]
 # **Reading the figures.** In the first, for 400 steps nobody can tell the four apart: flat loss is

@@ -143,9 +143,7 @@ claims.claim("times 4: lost in all", total[new], about=-1.7, within=0.1)
 _, (left, right) = plots.panels(2, share=False)
 plots.waterfall(ledger, title="Sigmoid, module by module", ax=left)
 plots.bars(took, ylabel="decades lost in 20 layers", title="Five ledgers, by kind", ax=right)
-plots.show(
-    left, "Left, even stairs down 16 decades. Right, what weights and slopes took in 5 nets."
-)
+plots.show(left)
 
 # %% [markdown]
 # **Reading the figure.** Left, walk with the gradient, from the loss to the input (the numbers are
@@ -243,7 +241,7 @@ for ax, name, part, line in zip(axes, matched, table, theory, strict=True):
     ax.label_outer()
     if name != "relu":
         ax.get_legend().remove()
-plots.show(axes[0], "Decades lost by depth, 3 panels: fans, from 16 (sigmoid) to below 0 (ReLU).")
+plots.show(axes[0])
 
 # %%
 ends = table[..., [0, 2]]  # 5 and 20 layers
@@ -259,11 +257,7 @@ effect = {name: change.mean() for name, change in changes.items()}
 ax = plots.bars(effect, ylabel="decades saved", title="One change, in every situation")
 for place, change in enumerate(changes.values()):
     ax.plot([place - 0.3] * change.size, change.ravel(), "ko", markersize=4, alpha=0.6)
-plots.show(
-    ax,
-    "Six bars, one a change, with the mean of what it saves, 0.4 to 5 decades; over each a column "
-    "of dots, one a situation, far longer than the bar: several reach 15 decades or go below 0.",
-)
+plots.show(ax)
 
 # %%
 sigmoid, tanh, relu = ends
@@ -374,7 +368,7 @@ for name in matched:
     x[name], y[name] = np.insert(np.transpose(pairs), slice(1, None), np.nan, axis=1)  # no lines
 xlabel = "decades lost before training (below 0: gained)"
 ax = plots.curves(y, x=x, xlabel=xlabel, ylabel="test accuracy", title="A window, not a slope")
-plots.show(ax, "Accuracy: high from 1 decade gained to 2 lost, but for two dots; else chance.")
+plots.show(ax)
 starved = [history.test_accuracy for d, history in found.values() if d > 2]
 window = [history.test_accuracy for d, history in found.values() if -1.2 < d < 2]
 wild = [found[s][1] for s in found if s.activation == "relu" and found[s][0] < -0.6]
@@ -441,12 +435,7 @@ ax = plots.curves(y, line, x=x, xlabel="depth", ylabel="decades lost", title=tit
 ax.axhline(3, color="0.4", linewidth=1)
 ax.axvspan(9, 11, color="0.9", zorder=0, label="article 004")
 ax.legend()
-plots.show(
-    ax,
-    "Decades lost against depth, points on dashed theory lines. They cross 3 decades at depth 5 "
-    "(sigmoid), 7 (GELU), 9 (ReLU), 13 or 14 (tanh), about 30 (SELU). tanh with Xavier and ReLU "
-    "with He stay below 1 up to depth 40. A grey band marks depth 9 to 11.",
-)
+plots.show(ax)
 bounds = ((5, 5.5), (7, 7.5), (7, 7.5), (9, 9.5), (13, 14), (13, 14), (28, 32))
 for name, bound in zip(names, bounds, strict=True):
     claims.claim(f"{name}: first depth", int(falls[name][0, -1]), between=bound)
@@ -497,7 +486,8 @@ exercises.check(first_depth)
 #
 # The signature picture with sliders. The gain is $\sigma_w$, the standard deviation of the weights
 # times $\sqrt{\text{fan\_in}}$; PyTorch's default is 0.58, Xavier's about 1. Move anything, and
-# theory and measurement follow at once. (Without a running kernel you see the still.)
+# theory and measurement follow at once; the last three curves stay in grey, and *Reset* leads back
+# to the picture printed here. (Without a running kernel you see the still.)
 #
 # **Quest.** Find the gain at which 50 tanh layers neither vanish nor explode, so that layer 1 gets
 # what layer 50 sends. Write it in place of `None` in the cell after the picture.
@@ -515,7 +505,8 @@ def signature(depth, activation, gain):
         float32_zone=False,
         title=f"{depth} layers, gain {gain:g}: {flow.decades_lost:.1f} decades lost",
     )
-    plots.show(ax, f"Delta norm by layer, {depth} layers, {activation}, gain {gain:g}.")
+    ax.set(xlim=(0, 81), ylim=(1e-20, 1e10))
+    return ax
 
 
 names = ["tanh", "sigmoid", "relu", "gelu", "selu"]

@@ -69,14 +69,10 @@ prediction.compare(len(steep))
 for name, value in (("sigmoid", 0.25), ("tanh", 1), ("gelu", 0.5), ("silu", 0.5), ("selu", 1.758)):
     claims.claim(f"{name}, slope at 0", slopes[name][40], about=value, within=0.001)
 _, axes = plots.panels(2)
-for ax, family in zip(axes, (smooth, hinged), strict=True):
-    plots.curves({n: slopes[n] for n in family}, x=z, xlabel="z", ylabel="slope", ax=ax)
-plots.show(
-    axes[0],
-    "Slopes of ten activations. Left: sigmoid peaks at 0.25, tanh at 1; softplus rises to 1; ELU "
-    "falls off to the left, SELU from 1.76. Right: ReLU steps from 0 to 1, its leaky kin from "
-    "their leak to 1; GELU and SiLU are one half at 0 and rise above 1.",
-)
+for ax, family, kin in zip(axes, (smooth, hinged), ("sigmoid", "ReLU"), strict=True):
+    words = {"xlabel": "z", "ylabel": "slope", "title": f"The {kin} family"}
+    plots.curves({n: slopes[n] for n in family}, x=z, ax=ax, **words)
+plots.show(axes[0])
 
 # %% [markdown]
 # **Reading the figure.** Three exceed 1: SELU (1.76 just left of 0), GELU and SiLU. The slope of
@@ -120,18 +116,14 @@ prediction.compare(len(better))
 
 # %%
 _, axes = plots.panels(2)
-for ax, family in zip(axes, (smooth, hinged), strict=True):
+for ax, family, kin in zip(axes, (smooth, hinged), ("sigmoid", "ReLU"), strict=True):
     settings = {name: models.Setting(depth, width, name) for name in family}
     lines = {name: models.predicted_profile(settings[name], inputs) for name in family}
     logs = {n: np.log([flow.relative_delta_norms for flow in default[n]]) for n in family}
     means = {name: np.exp(log.mean(axis=0)) for name, log in logs.items()}
-    plots.layer_profile(means, lines, ylabel="delta norm, relative", float32_zone=False, ax=ax)
-plots.show(
-    axes[0],
-    "Delta norm against layer for ten activations at PyTorch's default, points on dashed theory "
-    "lines. Left: SELU loses 2 decades, tanh and ELU 5, softplus 10, sigmoid 16. Right: ReLU, "
-    "LeakyReLU and PReLU lose 7, GELU and SiLU 10.",
-)
+    words = {"ylabel": "delta norm, relative", "title": f"The {kin} family, as PyTorch draws it"}
+    plots.layer_profile(means, lines, float32_zone=False, ax=ax, **words)
+plots.show(axes[0])
 for name, found in default.items():
     rate = theory.fixed_point(name, 1 / 3, 1 / (3 * width)).norm_factor
     claims.claim(f"{name}, factor a layer", factor(found), about=rate, within=0.04)
@@ -169,14 +161,10 @@ for label, (name, start) in starts.items():
     sgd = torch.optim.SGD(net.parameters(), lr=0.1)
     runs[label] = train.fit(net, digits, sgd, steps=500, seed=seed)
 _, axes = plots.panels(2, share=False)
-plots.layer_profile(deltas, lines, ylabel="delta norm, relative", float32_zone=False, ax=axes[0])
-plots.training_curves(runs, chance=2.303, ax=axes[1]).get_legend().remove()
-plots.show(
-    axes[0],
-    "Left, delta norms: ReLU at default falls by 4 decades, tanh at default by 2.5, ReLU with He "
-    "and tanh with Xavier are level. Right, losses: ReLU at default stays at guessing, tanh at "
-    "default falls late, the other two at once.",
-)
+words = {"ylabel": "delta norm, relative", "title": "Before training"}
+plots.layer_profile(deltas, lines, float32_zone=False, ax=axes[0], **words)
+plots.training_curves(runs, chance=2.303, title="In training", ax=axes[1]).get_legend().remove()
+plots.show(axes[0])
 
 # %%
 for label, low, high in (("ReLU, default", 0, 0.2), ("ReLU, He", 0.9, 1), ("tanh, Xavier", 0.9, 1)):
@@ -245,7 +233,7 @@ for start in (10, 0.1, 1):
     lines[f"start at {start}"] = theory.trajectory("selu", 1.0, depth=30, q0=start).q[1:]
 words = {"yscale": "log", "xlabel": "layer", "ylabel": "mean square", "title": "Back to 1"}
 ax = plots.curves(sizes, lines, x=layers, **words)
-plots.show(ax, "Mean square activation by layer: from 0.1, 1 and 10, all settle at 1, on theory.")
+plots.show(ax)
 mean = np.mean([flow.activation_mean[:-1] for flow in found])
 claims.claim("start at 1: mean activation", mean, between=(-0.05, 0.05))
 claims.claim("start at 10, layer 15", sizes["start at 10"][14], about=1, within=0.25)
@@ -337,7 +325,7 @@ for start in ("default", "he"):
 prediction.compare(dead["he"][-1])
 words = {"xlabel": "layer", "ylabel": "dead share", "title": "Dead before any training"}
 ax = plots.curves(dead, lines, x=range(1, 11), **words)
-plots.show(ax, "Dead share by layer, on theory: default climbs to one half, He to an eighth.")
+plots.show(ax)
 
 # %%
 for start, share in (("default", 0.5), ("he", 0.13)):
@@ -460,14 +448,10 @@ claims.claim("ReLU higher up: share that wakes", woken["relu"][1:].max(), above=
 # %%
 _, axes = plots.panels(2, share=False)
 words = {"xscale": "log", "xlabel": "learning rate of Adam", "ylabel": "share of units asleep"}
-plots.curves(sleepers, x=rates, ax=axes[0], **words).set_xticks(rates, rates)
+plots.curves(sleepers, x=rates, title="Asleep", ax=axes[0], **words).set_xticks(rates, rates)
 words = {"xlabel": "layer (1 = nearest the input)", "ylabel": "share woken again"}
-plots.curves(woken, x=(1, 2, 3), ax=axes[1], **words).get_legend().remove()
-plots.show(
-    axes[0],
-    "Left, share asleep against learning rate: at 0.1 over half of ReLU, a third of LeakyReLU, "
-    "none of tanh. Right, share that woke, by layer: ReLU 0 in layer 1 and least in every layer.",
-)
+plots.curves(woken, x=(1, 2, 3), title="Awake again", ax=axes[1], **words).get_legend().remove()
+plots.show(axes[0])
 bounds = {"relu": ((0.5, 0.8), (0, 0.6)), "leaky_relu": ((0.15, 0.5), (0.5, 0.85))}
 bounds |= {"elu": ((0.2, 0.6), (0, 0.6)), "silu": ((0.2, 0.8), (0, 0.6))}
 bounds |= {"tanh": ((-0.01, 0.02), (0.75, 0.95))}

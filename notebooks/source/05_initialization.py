@@ -130,11 +130,7 @@ off = max(np.abs(measured[name] / lines[name] - 1).max() for name in measured)
 claims.claim("Glorot's two equations, worst of 20 points off by", off, below=0.02)
 title, words = "Unequal widths: one wish, or half of both", ("layer", "standard deviation")
 ax = plots.curves(measured, lines, x=range(1, 6), xlabel=words[0], ylabel=words[1], title=title)
-plots.show(
-    ax,
-    "Standard deviation by layer, points on dashed theory. With 1/fan_in forward points stay at 1 "
-    "and the backward ones move between 0.77 and 1.22; with Xavier both stray, by less.",
-)
+plots.show(ax)
 
 # %% [markdown]
 # **Reading the figure.** Every point sits on Glorot's equations. `1/fan_in` grants the forward wish
@@ -198,9 +194,7 @@ theories[1]["centred"] = moved.delta_norms
 figure, axes = plots.panels(2)
 plots.layer_profile(relu, theories[0], title="30 ReLU layers", float32_zone=False, ax=axes[0])
 plots.layer_profile(sigmoid, theories[1], title="30 sigmoid layers", float32_zone=False, ax=axes[1])
-alt = "Delta norm over that of the last layer, points on theory. ReLU: He level, Xavier 4 decades "
-alt += "down, default 11. Sigmoid: default 25 decades down, Xavier 18, LSUV 12, centred 1."
-plots.show(axes[0], alt)
+plots.show(axes[0])
 
 # %%
 for name, share in (("he", 1), ("xavier", 2**-14.5), ("default", 6**-14.5)):
@@ -279,11 +273,7 @@ bells = {
 xlabel, title = "log of the share of the squared norm (0: all is kept)", "Mean 1, typically less"
 x = (edges[1:] + edges[:-1]) / 2
 ax = plots.curves(found, bells, x=x, xlabel=xlabel, ylabel="density", title=title)
-plots.show(
-    ax,
-    "Density of log s over 1,000 ReLU networks of width 50, points on theory: 5 layers, a narrow "
-    "bell a little left of 0; 20 layers, a wide one centred at -1.",
-)
+plots.show(ax)
 claims.claim("20 layers: mean of log s", logs["20 layers"].mean(), about=-1, within=0.2)
 claims.claim("20 layers: variance of log s", logs["20 layers"].var(), about=2, within=0.25)
 claims.claim("20 layers: mean of s", kept.mean(), between=(0.7, 1.4))
@@ -363,12 +353,7 @@ words = {"xlabel": "direction k, most stretched first", "ylabel": "singular valu
 title = "What 40 layers do to each of 64 directions"
 ax = plots.curves(values, lines, x=k, yscale="log", title=title, **words)
 ax.set_ylim(1e-10, 1e2)
-plots.show(
-    ax,
-    "Singular values in order, log axis. Gaussian weights plunge from above 1 to below 1e-9, along "
-    "the theory if linear; orthogonal ones stay at 1 if linear and fall little, but for the last "
-    "few, with tanh.",
-)
+plots.show(ax)
 gauss, flat, bent, kept = values.values()
 claims.claim("Gaussian: the middle one", gauss[31], about=(33 / 64) ** 20, factor=3)
 claims.claim("Gaussian: the largest", gauss[0], between=(3, 12))
@@ -450,16 +435,14 @@ maps = {key: np.array([row(name, n) for n in depths]) for key, name in names.ite
 # %%
 grid = np.geomspace(0.45, 6.7, 120)
 decades = np.abs(np.log10([theory.fixed_point("tanh", v, 0.05).chi for v in grid])) / 2  # a layer
-lines = {f"{n} decades": (grid, n / decades) for n in (1, 4)}
+lines = {name: (grid, n / decades) for name, n in (("1 decade", 1), ("4 decades", 4))}
 axis = {"x": variances, "y": depths, "xscale": "log", "yscale": "log", "vmin": 0.1, "vmax": 1.0}
 words = {"xlabel": "weight variance", "ylabel": "depth", "label": "training accuracy"}
 figure, axes = plots.panels(2)
 figure.set_size_inches(10, 4.4)
 for ax, (name, found) in zip(axes, maps.items(), strict=True):
     plots.heat_map(found[..., 0], **axis, **words, lines=lines, title=name, ax=ax)
-alt = "Training accuracy over weight variance and depth, Gaussian and orthogonal: bright below the "
-alt += "theory lines, dark above; at the critical variance only the orthogonal map is bright at 80."
-plots.show(axes[0], alt)
+plots.show(axes[0])
 cost = np.outer(depths, np.interp(variances, grid, decades))  # decades, for each cell
 for name, found in maps.items():
     low, high = found[:4, :, 0][cost[:4] < 1].min(), found[..., 0][cost > 4].max()
@@ -536,8 +519,7 @@ ends_only, one_rate = (trained(good, n, hidden=r) for n, r in ((100, 0.0), (30, 
 
 # %%
 ax = plots.training_curves(runs, chance=2.303, title="1,000 tanh layers, no skips, no norm")
-alt = "Loss by step of five networks of 1,000 layers. Orthogonal with gain 1.02 falls from 2.3 to "
-plots.show(ax, alt + "about 0.6 in 100 steps; the others stay at guessing for their 30 steps.")
+plots.show(ax)
 claims.claim("1,000 layers: test accuracy", runs[good].test_accuracy, above=0.95, drifts=True)
 for name in others:
     claims.claim(f"{name}: test accuracy", runs[name].test_accuracy, below=0.3, drifts=True)

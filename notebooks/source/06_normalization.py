@@ -139,8 +139,7 @@ prediction.compare(round(factor(rescue["layer"]), 2))
 found, lines = ({norm: pair[i] for norm, pair in rescue.items()} for i in (0, 1))
 relative = "delta norm, relative to the last"
 ax = plots.layer_profile(found, lines, ylabel=relative, title="Sigmoid: one norm is a cure")
-words = "Delta norms in 20 sigmoid layers: towards layer 1 they fall by 17 decades without a norm, "
-plots.show(ax, words + "by 8 with layer norm and RMS norm, and by less than 1 with batch norm.")
+plots.show(ax)
 
 # %%
 z = torch.special.ndtri((torch.arange(10_000, dtype=torch.float64) + 0.5) / 10_000)  # N(0, 1)
@@ -244,8 +243,7 @@ for name, low, high in zip(cases, (0, 0.4, 0.65, 0.22), (0.2, 0.9, 1, 0.7), stri
 _, axes = plots.panels(2, share=False)
 plots.layer_profile(found, lines, ylabel=relative, title="At the start", ax=axes[0])
 plots.training_curves(runs, chance=2.303, title="In training", ax=axes[1])
-words = "Four networks of 50 layers. Left, delta norms: ReLU with batch norm grows by nearly four "
-plots.show(axes[0], words + "decades. Right, losses: its line stays level, the others fall.")
+plots.show(axes[0])
 
 # %%
 exact = math.sqrt(math.pi / (math.pi - 1))
@@ -334,8 +332,7 @@ axis = {"x": range(0, 201, 10), "xlabel": "step", "ylabel": "test accuracy"}
 _, axes = plots.panels(2, share=False)
 plots.layer_profile(seen, lines, ylabel=relative, title="Before training", ax=axes[0])
 plots.curves(shares, **axis, title="In training, by momentum", ax=axes[1])
-words = "A sigmoid network with batch norm. Left, delta norms: level in training mode, 17 decades "
-plots.show(axes[0], words + "lost in evaluation mode. Right, accuracy: in evaluation mode it lags.")
+plots.show(axes[0])
 for name, flow, value in zip(names, flows, (1.044, 0.141), strict=True):
     claims.claim(f"{name}: factor a layer", flow.norm_factor, about=value, within=0.05)
 claims.claim("without norm: saturated sigmoids", flows[1].saturated_share[0], below=0.01)
@@ -444,10 +441,11 @@ claims.claim("ReLU, default: after", placed(nn.ReLU, "relu"), about=1.211, withi
 
 # %%
 _, axes = plots.panels(2)
-plots.curves({"ReLU": by_size}, {"ReLU": formula}, x=sizes, xlabel="batch", ax=axes[0], **looks)
-plots.curves(by_gain, lines, x=gains, xlabel="gain of tanh layers", ax=axes[1], **looks)
-words = "Left, the factor of a ReLU layer falls from 1.5 for batches of 5 to 1.21. Right, tanh: "
-plots.show(axes[0], words + "level with the norm before the activation, rising with it behind.")
+words = {"xlabel": "batch size", "title": "ReLU, by batch size"}
+plots.curves({"ReLU": by_size}, {"ReLU": formula}, x=sizes, ax=axes[0], **looks, **words)
+words = {"xlabel": "gain", "title": "tanh, norm before or after it"}
+plots.curves(by_gain, lines, x=gains, ax=axes[1], **looks, **words)
+plots.show(axes[0])
 
 # %% [markdown]
 # **Reading the figure.** Left: below 16 inputs the factor climbs, and at 3 the formula has no

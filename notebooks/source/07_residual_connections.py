@@ -93,7 +93,7 @@ prediction = claims.predict("Decades lost with skips?", guess)
 
 # %%
 ax = plots.layer_profile({n: f.delta_norms for n, f in flows.items()}, title="Skips end vanishing")
-plots.show(ax, "Delta norms by layer: plain sigmoid falls by 18 decades, the others stay level.")
+plots.show(ax)
 prediction.compare(flows["x + sigmoid(Wx)"].decades_lost)
 for (name, flow), low in zip(flows.items(), (17.4, 0, -1, -1.6), strict=True):
     claims.claim(f"{name}: decades lost", flow.decades_lost, between=(low, low + 1))
@@ -213,8 +213,7 @@ found = {name: gradient for name, (_, gradient) in measured.items()}
 lines = {name: line[-1] / line for name, line in predicted.items()}
 words = {"xlabel": "blocks before this point", "ylabel": "square of the gradient (end = 1)"}
 ax = plots.curves(found, lines, x=after, yscale="log", title="Doubling, and cures", **words)
-alt = "Square of the gradient on dashed lines: untreated to a million, pre-norm 11, others near 1."
-plots.show(ax, alt)
+plots.show(ax)
 
 # %%
 for name, line in predicted.items():
@@ -345,9 +344,7 @@ prediction = claims.predict("Branches passed on average?", guess)
 # %%
 words = {"xlabel": "branches on the path", "ylabel": "share of the squared gradient"}
 ax = plots.curves(shares, binomial, x=lengths, title="Fifty blocks, three depths", **words)
-plots.show(
-    ax, "Shares by path length, on binomial lines: bells around 25 and 7, a spike at 0 and 1."
-)
+plots.show(ax)
 prediction.compare(shares[plain] @ lengths)
 rows = (he, 25, 0, 1e-13), (plain, 7.14, 2e-4, 1e-3), (scaled, 0.98, 0.3, 0.43)
 for name, mean, low, high in rows:
@@ -455,8 +452,7 @@ words = {"xlabel": "distance of two inputs", "ylabel": "correlation", "title": "
 plots.curves(fading, x=np.arange(31) * 4 / 255, ax=axes[1], **words)
 axes[0].set_yticks([])
 axes[1].set_ylim(-0.15, 1.6)
-alt = "Left: three derivatives along a line, two smooth, one noise. Right: how correlation fades."
-plots.show(axes[0], alt)
+plots.show(axes[0])
 bounds, significant = ((0.95, 1), (0.9, 1), (-0.15, 0.1), (0.75, 0.95)), (3, 3, 1, 3)
 for kind, bound, count in zip(kinds, bounds, significant, strict=True):
     claims.claim(f"{kind}: neighbours", fading[kind][1], between=bound, digits=count)
@@ -530,7 +526,7 @@ size = {"ylabel": "delta norm, relative to the last", "title": "Size", "float32_
 plots.layer_profile(deltas, ax=axes[0], **size)
 words = {"x": places, "xlabel": "layer", "ylabel": "cosine of two batches", "title": "Direction"}
 plots.curves(cosines, ax=axes[1], **words).get_legend().remove()
-plots.show(axes[0], "Deltas and cosines by layer: plain 44 grows towards layer 1, its cosine is 0.")
+plots.show(axes[0])
 
 
 # %%
@@ -560,7 +556,7 @@ shown = {name: run for name, run in runs.items() if "Adam" not in name}
 ax = plots.training_curves(shown, chance=np.log(10), title="The same pictures, the same steps")
 ax.set_ylim(0, 3.3)
 ax.legend(ncols=3, loc="upper right")
-plots.show(ax, "Loss by step: plain 44 hardly falls, the other four do, tanh more slowly.")
+plots.show(ax)
 
 # %% [markdown]
 # **Reading the figures.** Degradation (orange): from the same steps the deeper plain network learns

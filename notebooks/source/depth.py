@@ -108,7 +108,7 @@ plots.training_curves(
 )
 left.minorticks_off()
 figure.suptitle(str(setting))
-plots.show(left, f"{setting}: delta norm against layer with theory, and loss against step.")
+plots.show(left)
 
 # %% [markdown]
 # ## The results, as data

@@ -111,7 +111,7 @@ ax = plots.heat_map(
     lines=lines,
     title=f"What {recipe.steps} steps can train: {shape.activation}, width {shape.width}",
 )
-plots.show(ax, "Training accuracy by weight variance and depth, with two theory lines over it.")
+plots.show(ax)
 
 # %%
 points = [theory.fixed_point(shape.activation, v, shape.variances[1]) for v in variances]

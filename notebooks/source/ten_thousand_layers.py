@@ -85,9 +85,7 @@ ax = plots.layer_profile(
     float32_zone=False,
     title=f"{setting.depth:,} plain layers, before training",
 )
-plots.show(
-    ax, f"Delta norm against layer over {setting.depth} layers, with the theory's dashed line."
-)
+plots.show(ax)
 
 # %% [markdown]
 # ## Training
@@ -119,10 +117,7 @@ losses = np.concatenate([run.losses for run in runs])
 whole = train.History(losses, runs[-1].train_accuracy, runs[-1].test_accuracy)
 title = f"{setting.depth:,} plain layers learn"
 ax = plots.training_curves({"loss": whole}, chance=np.log(digits.classes), title=title)
-plots.show(
-    ax,
-    f"Loss by step while {setting.depth} layers train: it soon leaves guessing and falls steadily.",
-)
+plots.show(ax)
 claims.claim("test accuracy", whole.test_accuracy, above=least_accuracy, drifts=True)
 
 # %% [markdown]

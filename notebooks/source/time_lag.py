@@ -145,7 +145,7 @@ ax = plots.curves(
     ylabel="gradient norm at the state, relative",
     title=f"Six cells of {setting.width} units before training",
 )
-plots.show(ax, "Gradient norm against time lag for six cells at initialisation, theory dashed.")
+plots.show(ax)
 
 # %%
 margin = 0.1 + 0.8 / np.sqrt(setting.width)  # a narrow cell has its own rate
@@ -201,9 +201,7 @@ print(f"{setting}, lag {length}, {recipe.steps} steps: {verdict} (test error bel
 # %%
 ax = plots.training_curves({str(setting): history}, chance=1 / 6, title=f"Adding: {verdict}")
 ax.set(ylabel="mean squared error of the batch", ylim=(0, 0.5))
-plots.show(
-    ax, f"Error by step of the {setting.cell} on the adding problem, with the line of guessing."
-)
+plots.show(ax)
 
 # %% [markdown]
 # ## After training
@@ -222,7 +220,7 @@ ax = plots.curves(
     ylabel="gradient norm at the state, relative",
     title=f"{setting}: {verdict}",
 )
-plots.show(ax, "Gradient norm against time lag before and after training, theory dashed.")
+plots.show(ax)
 
 # %%
 claims.claim("before, factor a step", per_step(before), about=per_step(line), within=margin)
