@@ -245,7 +245,7 @@ def test_a_lesson_at_another_parameter_with_a_wrong_answer_and_then_a_right_one(
     with opened(START, DESKTOP) as page:
         given = parameters(START)
         depth = re.search(r"^depth = \d+$", given, re.MULTILINE)[0]
-        write(page, depth, given.replace(depth, "depth = 20"))
+        write(page, depth, given.replace(depth, "depth = 10"))
         write(page, "def decades_lost", WRONG)
         page.locator(".jp-MarkdownCell").first.click()
         view = page.locator(".jp-WindowedPanel-outer")
@@ -259,7 +259,7 @@ def test_a_lesson_at_another_parameter_with_a_wrong_answer_and_then_a_right_one(
         expect(outputs(page, "error")).to_have_count(0)
         figures = cell(page, "plots.show(").count()
         expect(page.locator(".jp-OutputArea-output img")).to_have_count(figures)
-        assert "not at your depth of 20: " in view.text_content()
+        assert "not at your depth of 10: " in view.text_content()
         assert "Lesson 00: 0 of " in view.text_content()
         verdict = cell(page, "exercises.check(decades_lost)")
         assert "not yet" in verdict.text_content()
