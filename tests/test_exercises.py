@@ -17,8 +17,9 @@ from torch import nn
 from torch.nn import functional
 
 from helpers import exercises
+from helpers.exercises.calling import call
 from helpers.exercises.compare import difference
-from helpers.exercises.marking import call, judge, mark
+from helpers.exercises.marking import judge, mark
 from helpers.exercises.specification import Answer, Exercise, Misconception, Part, Question, Rubric
 from helpers.exercises.values import ModelProbe, probe_model
 from helpers.plain import Other, decoded, encoded

@@ -15,7 +15,7 @@ import torch
 
 import helpers
 from helpers import exercises, plain
-from helpers.exercises import marking, stored
+from helpers.exercises import calling, marking, stored
 from helpers.exercises.specification import Part
 
 HELPERS = Path(helpers.__file__).parent
@@ -190,7 +190,7 @@ def test_a_released_course_says_what_the_full_course_says(tmp_path):
     ]
     for index, (name, function) in enumerate(answered):
         answers = [
-            marking.call(function, list(one.arguments.values()), first=False).value
+            calling.call(function, list(one.arguments.values()), first=False).value
             for one in course.questions(exercises.ALL[name])
         ]
         (cases / f"{index:04}.case").write_bytes(plain.encoded([name, answers]))

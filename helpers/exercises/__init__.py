@@ -10,7 +10,9 @@ The modules, each importing only those before it:
 * ``wording``: how values, their kinds and calls are written, hidden or not;
 * ``compare``: how an answer differs from the expected one;
 * ``specification``: what is asked, and what marking needs to know;
-* ``marking``: a learner's function called, its answers marked;
+* ``calling``: a learner's function called, what it returns as plain data;
+* ``explaining``: the mistakes behind wrong answers;
+* ``marking``: answers marked;
 * ``stored``: exercises without their references, written and read;
 * ``lesson_NN``: the exercises, which need ``specification`` and ``values`` only.
 """

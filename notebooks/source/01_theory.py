@@ -294,6 +294,8 @@ predicted = {
     c: {n: models.predicted_profile(start_of(n, c), inputs) for n in names} for c in (False, True)
 }
 gaps = [np.abs(np.log10(measured[c][n] / predicted[c][n])).max() for c in measured for n in names]
+
+# %%
 prediction.compare(max(gaps))
 claims.claim("worst layer, decades from the line", max(gaps), below=0.3)
 span = -np.log10(measured[False]["sigmoid"][0])

@@ -57,14 +57,14 @@ def _answer(
     import numpy as np
     import torch
 
-    from helpers.exercises import marking, values
+    from helpers.exercises import calling, values
 
     for seed in (torch.manual_seed, np.random.seed, random.seed):
         seed(question["seed"])  # who draws at random gets the same mark every time
     reply: dict[str, object] = {"question": question["question"], "nonce": question["nonce"]}
     probe = question["model_probe"] and values.ModelProbe(**question["model_probe"])
     try:
-        answer = marking.call(function, question["arguments"], first=first, model_probe=probe)
+        answer = calling.call(function, question["arguments"], first=first, model_probe=probe)
         reply |= answer._asdict()
     except BaseException as error:  # such as SystemExit: the judge wants an answer all the same
         reply |= {"value": None, "failure": f"raised {_in_words(error)}", "attempted": True}
