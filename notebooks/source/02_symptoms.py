@@ -159,7 +159,8 @@ def relative_change(before, after):
 
 
 methods = {"SGD": (torch.optim.SGD, 0.01), "Adam": (torch.optim.Adam, 0.001)}
-runs = {f"{name}, {n} hidden": trained(n, *methods[name]) for n in (3, 10) for name in methods}
+pairs = [(n, name) for n in (3, 10) for name in methods]
+runs = {f"{name}, {n} hidden": trained(n, *methods[name]) for n, name in train.each(pairs)}
 
 # %%
 changes = {name: relative_change(*run[:2]) for name, run in runs.items()}
@@ -404,7 +405,7 @@ patients = {
     "tanh, rate 0.1": (models.Setting(11, 64, "tanh", "xavier"), 0.1),
 }
 nets, flows, runs = {}, {}, {}
-for name, (setting, rate) in patients.items():
+for name, (setting, rate) in train.each(patients.items()):
     net = nets[name] = models.build(setting, digits.features, digits.classes, seed)
     if name == "ReLU, dead layer":
         nn.init.constant_(net[0].bias, -50.0)

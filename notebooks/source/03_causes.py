@@ -356,11 +356,11 @@ exercises.check(effects)
 
 # %%
 found = {}
-for setting, decades in zip(grid, lost, strict=True):
-    if setting.depth != 10:
-        net = models.build(setting, digits.features, digits.classes, seed=1000 * seed)
-        sgd = torch.optim.SGD(net.parameters(), lr=0.1)
-        found[setting] = (decades, train.fit(net, digits, sgd, steps=steps, seed=seed))
+chosen = [pair for pair in zip(grid, lost, strict=True) if pair[0].depth != 10]
+for setting, decades in train.each(chosen):
+    net = models.build(setting, digits.features, digits.classes, seed=1000 * seed)
+    sgd = torch.optim.SGD(net.parameters(), lr=0.1)
+    found[setting] = (decades, train.fit(net, digits, sgd, steps=steps, seed=seed))
 
 x, y = {}, {}
 for name in matched:

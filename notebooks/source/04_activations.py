@@ -153,7 +153,7 @@ claims.claim("by 19 ReLUs", costs["relu"], about=19 * np.log10(2) / 2, within=0.
 starts = {"ReLU, default": ("relu", "default"), "tanh, default": ("tanh", "default")}
 starts |= {"ReLU, He": ("relu", "he"), "tanh, Xavier": ("tanh", "xavier")}
 deltas, lines, runs = {}, {}, {}
-for label, (name, start) in starts.items():
+for label, (name, start) in train.each(starts.items()):
     setting = models.Setting(11, 64, name, start)
     net = models.build(setting, 64, 10, seed)
     deltas[label] = probe.record(net, inputs, targets, cross_entropy).relative_delta_norms
@@ -401,7 +401,7 @@ def asleep(nets):
 def go_on(nets, rate, steps=200):
     """Train each network with Adam; return the mean test accuracy."""
     recipe = train.Recipe("adam", rate, steps)
-    runs = [train.fit(net, digits, recipe, seed=seed) for net in nets]
+    runs = [train.fit(net, digits, recipe, seed=seed) for net in train.each(nets)]
     return np.mean([run.test_accuracy for run in runs])
 
 

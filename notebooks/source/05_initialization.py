@@ -212,7 +212,8 @@ claims.claim("its n Var W", 400 * called.var(), about=1 / 3, within=0.02)
 claims.claim("calculate_gain('sigmoid')", torch.nn.init.calculate_gain("sigmoid"), equals=1)
 
 # %%
-for name, low, high in (("xavier", 0, 0.2), ("lsuv", 0, 0.2), ("centred", 0.6, 1)):
+bounds = (("xavier", 0, 0.2), ("lsuv", 0, 0.2), ("centred", 0.6, 1))
+for name, low, high in train.each(bounds):
     net = start("sigmoid", name, layers=21, width=64)
     sgd = torch.optim.SGD(net.parameters(), lr=0.1)
     accuracy = train.fit(net, digits, sgd, steps=300, seed=seed).test_accuracy
@@ -430,7 +431,7 @@ def row(name, layers):
 
 
 names = {"Gaussian": "lecun", "orthogonal": "orthogonal"}
-maps = {key: np.array([row(name, n) for n in depths]) for key, name in names.items()}
+maps = {key: np.array([row(name, n) for n in train.each(depths)]) for key, name in names.items()}
 
 # %%
 grid = np.geomspace(0.45, 6.7, 120)
@@ -514,7 +515,7 @@ good, *others = settings
 before = time.process_time()
 runs = {good: trained(good, 100)}
 print(f"seconds of processor time, here and today: {time.process_time() - before:.0f}")
-runs |= {name: trained(name, 30) for name in others}
+runs |= {name: trained(name, 30) for name in train.each(others)}
 ends_only, one_rate = (trained(good, n, hidden=r) for n, r in ((100, 0.0), (30, 0.001)))
 
 # %%

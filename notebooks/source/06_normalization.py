@@ -157,7 +157,9 @@ def trained(norm, activation="sigmoid", start="default", depth=21, rule="sgd", s
     return train.fit(net, digits, recipe, seed=seed)
 
 
-for norm, low, high in (("none", 0, 0.2), ("layer", 0, 0.2), ("rms", 0, 0.2), ("batch", 0.85, 1)):
+# %%
+bounds = (("none", 0, 0.2), ("layer", 0, 0.2), ("rms", 0, 0.2), ("batch", 0.85, 1))
+for norm, low, high in train.each(bounds):
     accuracy = trained(norm).test_accuracy
     claims.claim(f"{norm}, SGD: accuracy", accuracy, between=(low, high), drifts=True)
 shallow = trained("layer", depth=11, rule="adam").test_accuracy
@@ -234,7 +236,7 @@ grown = found["ReLU, batch norm"][0]
 prediction.compare(grown, digits=1)
 claims.claim("ReLU, batch norm: layer 1 over 50", grown, between=(2e3, 2e4), digits=1)
 adam = {"depth": 50, "rule": "adam", "steps": 150}
-runs = {name: trained(*case, **adam) for name, case in cases.items()}
+runs = {name: trained(*case, **adam) for name, case in train.each(cases.items())}
 for name, low, high in zip(cases, (0, 0.4, 0.65, 0.22), (0.2, 0.9, 1, 0.7), strict=True):
     accuracy = runs[name].test_accuracy
     claims.claim(f"{name}: accuracy", accuracy, between=(low, high), drifts=True)
@@ -412,7 +414,10 @@ claims.claim("worst of the seven, off by", max(errors), below=0.06, drifts=True)
 claims.claim("batch of 8: factor", by_size[2], about=1.337, within=0.04)
 pairs = profile("batch", "relu", depth=30, batch=2)  # rounding moves its third digit
 claims.claim("batch of 2: factor", factor(pairs), above=1.8, digits=1)
-for norm, low, high in (("batch", 0, 0.55), ("layer", 0.75, 1), ("group", 0.75, 1)):
+
+# %%
+bounds = (("batch", 0, 0.55), ("layer", 0.75, 1), ("group", 0.75, 1))
+for norm, low, high in train.each(bounds):
     net = models.build(models.Setting(5, 64, "relu", norm=norm), 64, 10, seed)
     accuracy = train.fit(net, digits, train.Recipe("sgd", 0.01, 600, 2), seed=seed).test_accuracy
     claims.claim(f"{norm}, batches of 2: accuracy", accuracy, between=(low, high), drifts=True)

@@ -78,7 +78,7 @@ orders = (
     ("x + relu(Wx)", "relu", "pre-add", 0.1, "overflows"),
 )
 flows = {}
-for name, activation, residual, rate, outcome in orders:
+for name, activation, residual, rate, outcome in train.each(orders):
     setting = models.Setting(blocks + 2, 64, activation, residual=residual)
     net = models.build(setting, 64, 10, seed)
     flows[name] = probe.record(net, inputs, targets, functional.cross_entropy)
@@ -243,7 +243,7 @@ def alike(h: torch.Tensor) -> float:
 
 
 runs, cosines = {}, {}
-for name, cure in cures.items():
+for name, cure in train.each(cures.items()):
     depth = (2 if name == "Fixup" else 1) * deep + 2
     setting = models.Setting(**{**base, **cure, "depth": depth, "width": 64})
     net = models.build(setting, 64, 10, seed)
@@ -541,7 +541,7 @@ for layer in tanh[3:-2:2]:  # kernels of 3 x 3: orthogonal in the centre, 0 arou
     torch.nn.init.orthogonal_(layer.weight.data[:, :, 1, 1], 1.1, generator=generator)
 claims.claim("tanh, 44: mean cosine", np.mean(agreement(tanh)), above=0.4)
 nets = {name: picture_net(*case) for name, case in cases.items()}
-runs = {name: fitted(net) for name, net in nets.items()}
+runs = {name: fitted(net) for name, net in train.each(nets.items())}
 runs["tanh, 44"] = fitted(tanh.float(), 0.02)
 for name in ("plain, 44", "skips, 44"):
     runs[f"{name}, Adam"] = fitted(picture_net(*cases[name]), 0.01, "adam", 100)
