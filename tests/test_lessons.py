@@ -537,7 +537,7 @@ def names(folder):
 
 def handed_out(path):
     """What a learner gets of a published notebook."""
-    return views.serialised(views.handout(nbformat.read(path, as_version=4)))
+    return views.serialised(views.learners_own(nbformat.read(path, as_version=4)))
 
 
 def test_a_learner_gets_no_outputs_and_prose_that_stays(root):

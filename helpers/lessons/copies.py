@@ -170,7 +170,7 @@ def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
 
 def _hand_out(lesson: Path, folder: Path, record: dict[str, Any]) -> str:
     """Bring one notebook of the learner up to date; say what was done."""
-    content = views.serialised(views.handout(nbformat.read(lesson, as_version=4)))
+    content = views.serialised(views.learners_own(nbformat.read(lesson, as_version=4)))
     new = {"bytes": hashlib.sha256(content).hexdigest(), "cells": _fingerprint(content)}
     target = folder / lesson.name
     handed = record["files"].get(target.name)

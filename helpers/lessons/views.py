@@ -63,8 +63,20 @@ def worked_view(source: Path) -> NotebookNode:
     return _identified(notebook)
 
 
+def learners_own(rendered: NotebookNode) -> NotebookNode:
+    """Return a handout whose second cell says how to run it in ``course lab``.
+
+    Args:
+        rendered: As in ``handout``.
+    """
+    notebook = deepcopy(rendered)
+    title, *cells = notebook.cells
+    notebook.cells = [title, nbformat.v4.new_markdown_cell(_HOW_TO_RUN), *cells]
+    return handout(notebook)
+
+
 def handout(rendered: NotebookNode) -> NotebookNode:
-    """Return a notebook as a learner gets it: without outputs, its prose locked.
+    """Return a notebook as learners get it: without outputs, its prose locked.
 
     No measured number stands in it before it is measured. Prose cannot be edited by
     accident; a cell of one's own can stand anywhere.
@@ -73,8 +85,6 @@ def handout(rendered: NotebookNode) -> NotebookNode:
         rendered: A lesson or an experiment as it is published; left as it is.
     """
     notebook = deepcopy(rendered)
-    title, *cells = notebook.cells
-    notebook.cells = [title, nbformat.v4.new_markdown_cell(_HOW_TO_RUN), *cells]
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None

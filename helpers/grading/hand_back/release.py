@@ -23,6 +23,7 @@ from helpers import exercises, files, text
 from helpers.exercises import stored
 from helpers.exercises.specification import Exercise
 from helpers.grading.hand_back.nbgrader_gradebook import cell_name
+from helpers.lessons import views
 
 _LIBRARY = Path(helpers.__file__).parent
 _HANDOUT = Path(__file__).parent / "handout"
@@ -134,12 +135,12 @@ def release(
     with _put_in_place(folder) as draft:
         (draft / "notebooks").mkdir()
         for path, count in counts.items():
-            shutil.copyfile(path, draft / "notebooks" / path.name)
+            (draft / "notebooks" / path.name).write_bytes(_handout(path))
             yield f"{path.stem}: {text.count(count, 'exercise')}"
         if experiments:
             (draft / "notebooks" / "experiments").mkdir()
         for path in experiments:
-            shutil.copyfile(path, draft / "notebooks" / "experiments" / path.name)
+            (draft / "notebooks" / "experiments" / path.name).write_bytes(_handout(path))
             yield f"{path.stem}: an experiment"
         library(draft)
         _write_surroundings(draft, lessons, root)
@@ -151,6 +152,11 @@ def release(
 
 
 # ---- The students' folder ------------------------------------------------------------
+
+
+def _handout(path: Path) -> bytes:
+    """Return a notebook as students get it."""
+    return views.serialised(views.handout(nbformat.read(path, as_version=4)))
 
 
 def _write_surroundings(draft: Path, lessons: dict[Path, NotebookNode], root: Path) -> None:
