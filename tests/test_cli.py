@@ -269,8 +269,10 @@ def test_the_installation_says_once_what_it_does(tmp_path):
 
     first = made()
     assert first.returncode != 0  # there is no Python that is called false
-    sentence = re.match(
-        r"Installing the course into \.venv, (once: [^.]*\.\d GB.*)\.\n", first.stdout
+    sentence = re.search(  # make itself may say before where it is
+        r"^Installing the course into \.venv, (once: [^.]*\.\d GB.*)\.\n",
+        first.stdout,
+        re.MULTILINE,
     )
     assert sentence[1] in (CLONE / "README.md").read_text(encoding="utf-8")
     (tmp_path / ".venv").mkdir()

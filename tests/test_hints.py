@@ -18,7 +18,7 @@ import pytest
 import torch
 
 from helpers import exercises
-from helpers.exercises import marking
+from helpers.exercises import calling
 from helpers.exercises.compare import RELATIONS, UNFINISHED
 from helpers.exercises.marking import judge, mark
 from helpers.exercises.specification import Answer, Exercise, Misconception, Part, Question, Rubric
@@ -272,7 +272,7 @@ def test_an_endless_loop_is_broken_off(monkeypatch):
                 factor += 0.0
 
     handler = signal.getsignal(signal.SIGALRM)
-    monkeypatch.setattr(marking, "LONGEST_SECONDS", 0.2)
+    monkeypatch.setattr(calling, "LONGEST_SECONDS", 0.2)
     verdict = exercises.judge(layers_until)
     assert verdict.status == "error"
     assert verdict.message.endswith("; is there a loop that never ends?")
