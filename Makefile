@@ -31,7 +31,7 @@ test: $(READY)
 # What tells about a change in a minute: style, types, imports, notebooks in step with their
 # sources, and the unit tests that are quick, without notebooks, classes, sweeps and processes.
 SLOW := notebooks lessons release stored cli classroom grading grading_class nbgrader \
-        sweep report engine kernel browser
+        sweep report engine kernel browser hints
 QUICK = $(filter-out $(SLOW:%=tests/test_%.py),$(wildcard tests/test_*.py))
 
 check: lint
