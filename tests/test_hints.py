@@ -19,8 +19,8 @@ import torch
 
 from helpers import exercises
 from helpers.exercises import calling
-from helpers.exercises.compare import RELATIONS, UNFINISHED
 from helpers.exercises.marking import judge, mark
+from helpers.exercises.relations import RELATIONS, UNFINISHED
 from helpers.exercises.specification import Answer, Exercise, Misconception, Part, Question, Rubric
 from tests.learners import Learner
 

@@ -9,8 +9,10 @@ The modules, each importing only those before it:
 * ``values``: plain values, copied out of answers and models;
 * ``wording``: how values, their kinds and calls are written, hidden or not;
 * ``compare``: how an answer differs from the expected one;
+* ``other_questions``: questions one slip away from the one asked;
 * ``specification``: what is asked, and what marking needs to know;
 * ``calling``: a learner's function called, what it returns as plain data;
+* ``relations``: what may make a right answer wrong in any exercise;
 * ``explaining``: the mistakes behind wrong answers;
 * ``marking``: answers marked;
 * ``stored``: exercises without their references, written and read;

@@ -10,6 +10,7 @@ import torch
 
 from helpers.exercises import compare
 from helpers.exercises.compare import Tolerance
+from helpers.exercises.relations import RELATIONS, UNFINISHED, Relation
 from helpers.exercises.specification import BOTH, Answer, Question, Rubric
 from helpers.exercises.values import (
     as_array,
@@ -580,7 +581,7 @@ def _related(case: _Case, mistakes: Sequence[_Mistake]) -> Iterator[_Guess]:
     assert case.answer is not None
     wanted = case.answer.values
     for owners, stack in _by_shape(case, mistakes):
-        made = [(relation, relation.of(stack)) for relation in compare.RELATIONS]
+        made = [(relation, relation.of(stack)) for relation in RELATIONS]
         made = [(one, v) for one, v in made if v.shape == (len(owners), *wanted.shape)]
         if not made:
             continue
@@ -591,7 +592,7 @@ def _related(case: _Case, mistakes: Sequence[_Mistake]) -> Iterator[_Guess]:
             yield _guess(owners[owner], relation.name, relation.hint, _by_relation(relation))
 
 
-def _by_relation(relation: compare.Relation) -> Callable[[_Case, np.ndarray], np.ndarray]:
+def _by_relation(relation: Relation) -> Callable[[_Case, np.ndarray], np.ndarray]:
     def change(_case: _Case, values: np.ndarray) -> np.ndarray:
         changed = relation.of(values[None])
         return changed[0] if len(changed) else np.array(math.nan)
@@ -655,7 +656,7 @@ def _in_another_shape(case: _Case) -> Iterator[_Guess]:
     if answer.values.size == expected.values.size:
         hint = "The numbers are right and their shape is not: compare the two shapes."
         yield _Guess(("shape",), hint, _reshaped)
-    for relation in compare.UNFINISHED:
+    for relation in UNFINISHED:
         yield _Guess((relation.name,), relation.hint, _finished(relation))
 
 
@@ -673,7 +674,7 @@ def _repeated(case: _Case) -> np.ndarray | None:
     return np.full(case.answer.values.shape, case.expected.values)
 
 
-def _finished(relation: compare.Relation) -> Callable[[_Case], np.ndarray | None]:
+def _finished(relation: Relation) -> Callable[[_Case], np.ndarray | None]:
     """Predict the answer itself, if what it still needs makes it right."""
 
     def predicted(case: _Case) -> np.ndarray | None:

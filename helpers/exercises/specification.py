@@ -15,17 +15,15 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, get_args
 
 import numpy as np
-import torch
 from torch import nn
 
 from helpers import checks
+from helpers.exercises import other_questions
 from helpers.exercises.compare import Comparison, Tolerance
 from helpers.exercises.values import (
     ModelProbe,
     copied,
-    is_integer,
     is_number,
-    is_sequence,
     probe_model,
 )
 
@@ -273,7 +271,7 @@ class Exercise:
             return _other_answer(self.reference, changed[words], expected)
 
         wrong = {one.name: one.answer for one in self.misconceptions}
-        changed = {} if probe else dict(_other_arguments(arguments))
+        changed = {} if probe else dict(other_questions.changed(arguments))
         return Question(
             part=part,
             arguments=arguments,
@@ -305,9 +303,6 @@ def _answer(function: Callable[..., Any], arguments: Mapping[str, object]) -> An
     return function(*[copied(value) for value in arguments.values()])
 
 
-# What may be changed in the arguments
-
-
 def _other_answer(
     reference: Callable[..., Any], changed: Mapping[str, object], expected: object
 ) -> object:
@@ -320,52 +315,6 @@ def _other_answer(
             return None
     same = type(value) is type(expected) or (is_number(value) and is_number(expected))
     return value if same else None
-
-
-def _other_arguments(
-    arguments: Mapping[str, object],
-) -> Iterator[tuple[str, dict[str, object]]]:
-    """Change one thing in the arguments, as slips of the pen and of counting do."""
-    given = dict(arguments)
-    for name, value in arguments.items():
-        for words, changed in _other_values(value):
-            yield words.format(f"`{name}`"), given | {name: changed}
-    for (one, first), (other, second) in combinations(arguments.items(), 2):
-        if type(first) is type(second) and _shape(first) == _shape(second):
-            yield f"`{one}` and `{other}` swapped", given | {one: second, other: first}
-    lists = {name: value for name, value in arguments.items() if is_sequence(value)}
-    for words, cut in _CUTS.items() if lists else ():
-        names = " and ".join(f"`{name}`" for name in lists)
-        yield words.format(names), given | {name: cut(value) for name, value in lists.items()}
-
-
-_CUTS: dict[str, Callable[[Any], object]] = {
-    "the first item of {0} left out": lambda items: items[1:],
-    "the last item of {0} left out": lambda items: items[:-1],
-    "{0} read from the wrong end": lambda items: items[::-1],
-}
-
-
-def _shape(value: object) -> tuple[int, ...]:
-    return tuple(value.shape) if isinstance(value, torch.Tensor) else ()
-
-
-def _other_values(value: object) -> Iterator[tuple[str, object]]:
-    """Return words for what was changed in an argument, and the changed argument."""
-    if is_integer(value):
-        yield "{0} counted one too low", value - 1
-        yield "{0} counted one too high", value + 1
-        yield "{0} left out", 1
-    elif is_number(value):
-        yield "{0} left out", 1.0
-        yield "{0} left out, as if it were 0", 0.0
-        yield "1 minus {0} in the place of {0}", 1 - value
-        yield "{0} squared", value**2
-        if value > 0:
-            yield "the root of {0} taken", value**0.5
-            yield "one over {0} in the place of {0}", 1 / value
-    if isinstance(value, torch.Tensor) and value.ndim == 2:
-        yield "{0} transposed", value.T
 
 
 def three_digits(value: float) -> float:

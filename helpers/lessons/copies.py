@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -69,10 +70,7 @@ def reset(folder: Path, names: Iterable[str]) -> list[str]:
     for notebook in sources.notebooks(names):
         own = folder / notebook.relative_to(sources.ROOT / "notebooks")
         record = manifest.setdefault(notebook.stem, {"offered": [], "files": {}})
-        number, place = 1, own.with_name(f"{own.stem}.mine.ipynb")
-        while place.exists():
-            number += 1
-            place = own.with_name(f"{own.stem}.mine-{number}.ipynb")
+        place = next(one for one in _beside(own, "mine") if not one.exists())
         kept = own.exists()
         if kept:
             own.rename(place)
@@ -200,8 +198,12 @@ def _edited(path: Path, new: dict[str, str], record: dict[str, Any]) -> bool:
 
 def _free_place(target: Path, new: dict[str, str], record: dict[str, Any]) -> Path:
     """Return the first place for an update where no edits are."""
-    number, place = 1, target.with_name(f"{target.stem}.updated.ipynb")
-    while place.exists() and _edited(place, new, record):
-        number += 1
-        place = target.with_name(f"{target.stem}.updated-{number}.ipynb")
-    return place
+    places = _beside(target, "updated")
+    return next(one for one in places if not one.exists() or not _edited(one, new, record))
+
+
+def _beside(target: Path, word: str) -> Iterator[Path]:
+    """Yield names for another version of a notebook, such as 01_theory.mine-2.ipynb."""
+    yield target.with_name(f"{target.stem}.{word}.ipynb")
+    for number in count(2):
+        yield target.with_name(f"{target.stem}.{word}-{number}.ipynb")

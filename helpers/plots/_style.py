@@ -19,8 +19,6 @@ from helpers.plots._legends import settle_names
 
 _CSS_PIXELS = 80  # an inch on the page; the picture has twice as many dots, for sharp screens
 
-_CSS_PIXELS = 80  # an inch on the page; the picture has twice as many dots, for sharp screens
-
 # The kinds of a ledger, each with its colour in every lesson (Okabe and Ito 2008).
 KIND_COLOURS = {"weights": "#0072B2", "activation": "#D55E00", "norm": "#009E73", "skip": "#CC79A7"}
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["wrong", "right", "two", "alike"]
+Kind = Literal["wrong", "right", "two"]
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,8 @@ _EXERCISES = (
     "exercises/compare.py",
     "exercises/explaining.py",
     "exercises/marking.py",
+    "exercises/other_questions.py",
+    "exercises/relations.py",
     "exercises/specification.py",
     "exercises/stored.py",
     "exercises/values.py",
