@@ -314,7 +314,7 @@ def test_lab_opens_the_learners_copy(root):
         assert json.loads(text)["content"]["cells"][2]["source"].startswith('print("✓')
         address, _ = page("/")
         assert address.endswith("/lab/tree/01_good.ipynb")
-        assert '"name": "course-page"' in page("/lab")[1]
+        assert '"name": "vanishing-gradients"' in page("/lab")[1]
         settings = json.loads(
             page("/lab/api/settings/@jupyterlab/apputils-extension:notification")[1]
         )

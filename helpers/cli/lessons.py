@@ -152,12 +152,9 @@ def progress() -> None:
 
 def _lab_command(folder: Path, first: str, options: "Iterable[str]") -> list[str]:
     """Return the command that opens JupyterLab on the first lesson."""
-    from helpers.lessons import sources
-
     command = [
         *(sys.executable, "-m", "jupyterlab"),
         f"--ServerApp.root_dir={folder}",
-        f"--LabApp.extra_labextensions_path={sources.ROOT / '.jupyter' / 'labextensions'}",
         f"--LabApp.default_url=/lab/tree/{first}",
         # The course works without a network: ask nobody for news or updates.
         "--LabApp.news_url=None",
