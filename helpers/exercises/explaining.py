@@ -67,6 +67,11 @@ class Findings(NamedTuple):
         names = [name for _, one in self.explanations for name in one.names]
         return BOTH.join(dict.fromkeys(names)) or None
 
+    @property
+    def hints(self) -> str:
+        """What the learner reads of them, one after the other."""
+        return " ".join(dict.fromkeys(one.hint for _, one in self.explanations))
+
 
 def difference(
     question: Question, value: object, expected: object, tolerance: Tolerance, *, hidden: bool

@@ -53,6 +53,7 @@ class Verdict:
         of: Points to be had.
         parts: The same for each part.
         misconception: The names of the misconceptions recognised, if any.
+        hint: What the learner reads of them.
         message: The whole verdict as the learner reads it.
         why: What is wrong, the end of the message; empty when nothing is.
         notes: What else the learner should know: what the function printed, and
@@ -66,6 +67,7 @@ class Verdict:
     parts: tuple[PartMark, ...]
     misconception: str | None
     message: str
+    hint: str = ""
     why: str = ""
     notes: tuple[str, ...] = ()
 
@@ -136,14 +138,14 @@ def mark(
     score = f"({points} of {rubric.points} points)"
 
     status: Status
-    misconception, why = None, ""
+    misconception, hint, why = None, "", ""
     if not attempted:
         status, outcome = "not attempted", "not attempted yet."
     elif not failed:
         status, outcome = "correct", f"correct {score}."
     else:
         found = explaining.explained(rubric, questions, answers, failed)
-        misconception = found.names
+        misconception, hint = found.names, found.hints
         status = "error" if answers[failed[0]].failure and not misconception else "wrong"
         why = _why(rubric, questions, remarks, failed[0], found, hidden=hidden)
         outcome = f"not yet {score}. {why}"
@@ -155,6 +157,7 @@ def mark(
         parts=parts,
         misconception=misconception,
         message=f"Exercise {rubric.number} · {rubric.name}: {outcome}",
+        hint=hint,
         why=why,
     )
 

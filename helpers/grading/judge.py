@@ -101,7 +101,7 @@ def judged(
         outcome=outcome,
         reason=reason,
         misconception=verdict.misconception,
-        hint=exercise.rubric.hints.get(verdict.misconception or "", ""),
+        hint=verdict.hint,
         cpu_seconds=end.cpu_seconds,
         wall_seconds=round(time.monotonic() - start, 3),
     )
