@@ -128,6 +128,68 @@ def test_a_relation_together_with_a_misconception_is_recognised(name):
     assert verdict.hint.startswith("Two things at once: no root; and ")
 
 
+# Right answers to other questions
+
+
+def layered(rng):
+    return [
+        {
+            "weights": torch.tensor(rng.uniform(1.5, 9, size=(3, 3))),
+            "norms": [float(norm) for norm in rng.uniform(1.5, 9, size=4)],
+            "layer": layer,
+            "rate": rate,
+            "decay": 1.7 * rate,
+        }
+        for layer, rate in ((2, 0.3), (3, 0.7), (2, 2.5))
+    ]
+
+
+def mixed(weights, norms, layer, rate, decay):
+    numbered = sum((place + 1) * norm for place, norm in enumerate(norms)) / len(norms)
+    return weights.numpy()[0] * numbered**layer + rate**3 / (1 + decay)
+
+
+MIXED = Exercise(
+    name="mixed",
+    number="9.7",
+    title="Mixed",
+    signature="mixed(weights, norms, layer, rate, decay)",
+    parts=(Part("some", 1, layered), Part("others", 2, layered)),
+    reference=mixed,
+    misconceptions=tuple(
+        Misconception(f"{words} too much", lambda *given, more=more: mixed(*given) + more, words)
+        for words, more in (("one", 1.0), ("two", 2.0), ("three", 3.0))
+    ),
+)
+SLIPS = {
+    "`weights` transposed": lambda given: {"weights": given["weights"].T},
+    "`layer` counted one too low": lambda given: {"layer": given["layer"] - 1},
+    "`layer` counted one too high": lambda given: {"layer": given["layer"] + 1},
+    "`layer` left out": lambda given: {"layer": 1},
+    "`rate` left out": lambda given: {"rate": 1.0},
+    "`rate` left out, as if it were 0": lambda given: {"rate": 0.0},
+    "1 minus `rate` in the place of `rate`": lambda given: {"rate": 1 - given["rate"]},
+    "`decay` squared": lambda given: {"decay": given["decay"] ** 2},
+    "the root of `decay` taken": lambda given: {"decay": given["decay"] ** 0.5},
+    "one over `decay` in the place of `decay`": lambda given: {"decay": 1 / given["decay"]},
+    "`rate` and `decay` swapped": lambda given: {"rate": given["decay"], "decay": given["rate"]},
+    "the first item of `norms` left out": lambda given: {"norms": given["norms"][1:]},
+    "the last item of `norms` left out": lambda given: {"norms": given["norms"][:-1]},
+    "`norms` read from the wrong end": lambda given: {"norms": given["norms"][::-1]},
+}
+
+
+@pytest.mark.parametrize("slip", SLIPS)
+def test_the_right_answer_to_another_question_is_recognised(slip):
+    def answer(weights, norms, layer, rate, decay):
+        given = {"weights": weights, "norms": norms, "layer": layer, "rate": rate, "decay": decay}
+        return mixed(**given | SLIPS[slip](given))
+
+    verdict = judge(MIXED, answer)
+    assert verdict.misconception is not None, verdict.message
+    assert slip in verdict.hint
+
+
 @pytest.mark.parametrize("name", sorted(UNSEEN))
 def test_a_relation_of_small_signed_numbers_is_recognised(name):
     def small(x, rate):
