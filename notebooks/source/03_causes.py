@@ -530,7 +530,7 @@ for part, bounds in ((0.8, (1.2, 2.1)), (1, (-0.4, 0.3)), (1.2, (-1.4, -0.7))):
 # %% [markdown]
 # Theory puts it near 1.19, and there the measurement is within half a decade of level. A fifth less
 # loses more than a decade, a fifth more gains about one. At 1,000 layers the window is narrower
-# still: lesson 05 goes there.
+# still: lesson 06 goes there.
 #
 # ## The claims, one by one
 #
@@ -551,7 +551,7 @@ for part, bounds in ((0.8, (1.2, 2.1)), (1, (-0.4, 0.3)), (1.2, (-1.4, -0.7))):
 # ## What this does not show
 #
 # A factorial is as wide as its levels: another width, other data or a norm between the layers may
-# interact too, and our two skips are not all skips (lesson 07). All decades were measured at the
+# interact too, and our two skips are not all skips (lesson 08). All decades were measured at the
 # start, and training moves them. Each network was trained once, at one rate: "does not learn" means
 # in 200 steps.
 #

@@ -152,7 +152,7 @@ if described and len(depths) >= 10 and recipe.steps >= 600 and left.any() and ri
 #
 # At the top the theory promises more than Gaussian weights of this width deliver: on the critical
 # line both scales are endless, and the bright tongue ends. More steps at a lower rate push it up,
-# not to infinity, since a narrow network loses directions that no variance brings back (lesson 05).
+# not to infinity, since a narrow network loses directions that no variance brings back (lesson 06).
 # Run this notebook with `-p initialization orthogonal` and compare.
 
 # %% [markdown]

@@ -11,7 +11,7 @@
 # ---
 
 # %% [markdown]
-# # 06 · Does BatchNorm stabilise?
+# # 07 · Does BatchNorm stabilise?
 #
 # About 75 minutes with the exercises. You need [01](01_theory.ipynb) and
 # [02](02_symptoms.ipynb). Runs on a laptop CPU.
@@ -39,7 +39,7 @@ from helpers import claims, data, exercises, models, plots, probe, progress, the
 
 plots.use_style()
 train.use_one_thread()
-claims.published("06", seed=0, width=128, draws=3)
+claims.published("07", seed=0, width=128, draws=3)
 
 # %% tags=["parameters"]
 seed = 0
@@ -177,7 +177,7 @@ claims.claim("layer, 10 hidden, Adam: accuracy", shallow, above=0.75, drifts=Tru
 # one input at a time and cannot know that the offset is common. It takes it for signal, divides by
 # it, and what tells two pictures apart shrinks. Batch norm subtracts it.
 #
-# ### Exercise 6.1 - layer_factor (3 points)
+# ### Exercise 7.1 - layer_factor (3 points)
 #
 # You have samples of one layer behind a norm: `slopes` $\phi'(z)$ and `outputs` $\phi(z)$ at the
 # same values of $z$, tensors of shape (samples,). Write `layer_factor(slopes, outputs, norm)` for
@@ -353,7 +353,7 @@ for (name, share), low in zip(shares.items(), (0.7, 0.7, 0), strict=True):
 # curve like that looks like a network that does not generalise, and it is only an average that has
 # not arrived.
 #
-# ### Exercise 6.2 - running_variance (3 points)
+# ### Exercise 7.2 - running_variance (3 points)
 #
 # A fresh `nn.BatchNorm1d` in training mode sees `batches`, a list of tensors of shape (batch,
 # units). Write `running_variance(batches, momentum)`: the running variance that it holds then, a
@@ -462,7 +462,7 @@ plots.show(axes[0])
 # Right: with the norm before the activation the weights do not count; with the norm behind it they
 # do, and tanh with weights 8 times as large explodes faster than any network above. For ReLU, which
 # has no scale of its own, the place makes no difference: 1.21 a layer. (Beside a skip connection it
-# does: lesson 07.) So both wordings of the articles describe some network, and neither says which.
+# does: lesson 08.) So both wordings of the articles describe some network, and neither says which.
 #
 # ## A right output, a wrong gradient
 #
@@ -519,7 +519,7 @@ claims.claim("sigmoid, 20 hidden, suspect: accuracy", accuracy, below=0.25, drif
 # 85 % stays near chance. A gradient can only be checked against a gradient: PyTorch's own, or
 # finite differences, which `gradcheck` takes for you (in float64); it is not fooled.
 #
-# ### Exercise 6.3 - batch_norm_with_gradient (5 points)
+# ### Exercise 7.3 - batch_norm_with_gradient (5 points)
 #
 # Which line is to blame? Write `batch_norm_with_gradient(x, upstream, eps)`. `x` has the shape
 # (batch, units); `upstream`, of the same shape, is the gradient of some loss at the output. Return
@@ -571,7 +571,7 @@ exercises.check(batch_norm_with_gradient)
 #
 # A level profile is no promise: 50 layers of ReLU with *layer* norm keep the norm of delta (a
 # factor of 1.0) and stay at chance, and we have not isolated why. These are plain networks, at
-# their start, on small pictures; skip connections change the account (lesson 07), and batch norm's
+# their start, on small pictures; skip connections change the account (lesson 08), and batch norm's
 # noise, which can help generalisation, is not measured. SiLU and GELU wander off their factor as
 # depth grows.
 #
@@ -594,7 +594,7 @@ exercises.check(batch_norm_with_gradient)
 # constant](https://kyleluther.github.io/2020/02/18/batchnorm-exploding-gradients.html); Santurkar
 # et al. 2018, [on covariate shift](https://arxiv.org/abs/1805.11604).
 #
-# Next: [07 · Why do skips work, and when do they not?](07_residual_connections.ipynb)
+# Next: [08 · Why do skips work, and when do they not?](08_residual_connections.ipynb)
 
 # %%
 print(progress.summary())

@@ -11,9 +11,9 @@
 # ---
 
 # %% [markdown]
-# # 07 · Why do skips work, and when do they not?
+# # 08 · Why do skips work, and when do they not?
 #
-# About 75 minutes with the exercises. You need [01](01_theory.ipynb); lesson 06 helps. Runs on a
+# About 75 minutes with the exercises. You need [01](01_theory.ipynb); lesson 07 helps. Runs on a
 # laptop CPU.
 #
 # **By the end you can**
@@ -32,7 +32,7 @@ from helpers import claims, data, exercises, models, plots, probe, progress, the
 
 plots.use_style()
 train.use_one_thread()
-claims.published("07", seed=0, blocks=20, deep=50, draws=10, steps=150)
+claims.published("08", seed=0, blocks=20, deep=50, draws=10, steps=150)
 
 # %% tags=["parameters"]
 seed = 0
@@ -105,7 +105,7 @@ for (name, flow), low in zip(flows.items(), (17.4, 0, -1, -1.6), strict=True):
 # "And exploding" is not. At a rate of 0.1 the network of article 003 overflows within 300 steps; at
 # 0.03 it learns. Look at the pink triangles: its gradient *grows* on its way back.
 #
-# ### Exercise 7.1 - block_gradient (4 points)
+# ### Exercise 8.1 - block_gradient (4 points)
 #
 # Write the backward pass of both orders. `weight` (units, units), `x` and `back` (batch, units), no
 # bias; `back` is the gradient at the block's output. `block_gradient(weight, x, back, order)`
@@ -272,7 +272,7 @@ for name, low, high in (("half-sum", 0.8, 1), ("F / sqrt(L)", 0.15, 0.4)):
 # start, and above 0.8 after 50 blocks. All pictures have become alike. Under $1/\sqrt L$ the cosine
 # stays near 0.25. Where does the difference come from?
 #
-# ### Exercise 7.2 - branch_scale (4 points)
+# ### Exercise 8.2 - branch_scale (4 points)
 #
 # Design a cure of your own. `branch_scale(blocks, rho, growth)` returns the factor $s > 0$, the
 # same on every branch, with which the mean square of the gradient grows by `growth` (above 1) over
@@ -370,7 +370,7 @@ claims.claim("theory: cosine after 50 half-sum blocks", halved, about=0.960, wit
 # blue curve: it is a network of 25 plain ReLU layers in disguise. In theory a cosine of 0 ends at
 # 0.96 in either. A cure that keeps the long paths keeps their trouble.
 #
-# ### Exercise 7.3 - path_shares (5 points)
+# ### Exercise 8.3 - path_shares (5 points)
 #
 # Real blocks are not equal: in a pre-norm network the stream grows and $\rho$ falls from block to
 # block. Write `path_shares(rhos)`: `rhos` is a list with the $\rho$ of each block, the answer the
@@ -565,7 +565,7 @@ plots.show(ax)
 #
 # The size of its gradient does not explain that. Nothing vanished at the start: the gradient
 # *grows* by about two decades, its norm by 1.17 a layer, which is the explosion of batch norm
-# (lesson 06). After training it falls by one decade or two, nothing like the 18 above. Nor is
+# (lesson 07). After training it falls by one decade or two, nothing like the 18 above. Nor is
 # growth alone to blame, as Adam, which takes the size out of each step, does not help. The
 # *direction* is lost: two batches of 256 pictures have gradients nearly at right angles, while with
 # skips they agree, at the same depth.
@@ -618,7 +618,7 @@ plots.show(ax)
 # [ReZero](https://arxiv.org/abs/2003.04887); Xiao et al. 2018, [10,000 plain
 # layers](https://arxiv.org/abs/1806.05393).
 #
-# Next: lesson 08, what does a gate buy?
+# Next: lesson 09, what does a gate buy?
 
 # %%
 print(progress.summary())
