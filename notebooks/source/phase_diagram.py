@@ -13,7 +13,7 @@
 # %% [markdown]
 # # Experiment · Order and chaos, the fine map
 #
-# [Lesson 05](../05_initialization.ipynb) draws a coarse map of what can be trained: depth against
+# [Lesson 06](../06_edge_of_chaos.ipynb) draws a coarse map of what can be trained: depth against
 # weight variance. This is the fine one, about a minute of one processor. Every parameter can be
 # set from outside:
 #

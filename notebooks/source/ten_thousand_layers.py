@@ -13,7 +13,7 @@
 # %% [markdown]
 # # Experiment · Ten thousand layers
 #
-# [Lesson 05](../05_initialization.ipynb) trains a plain tanh network of 1,000 layers in seconds.
+# [Lesson 06](../06_edge_of_chaos.ipynb) trains a plain tanh network of 1,000 layers in seconds.
 # Here are ten times as many: no skips, no norm, weights that are 10,000 random rotations, and about
 # two minutes of one processor. Every parameter below can be set from outside:
 #
