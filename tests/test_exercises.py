@@ -367,7 +367,8 @@ def test_the_message_says_what_came_back():
     assert chain(lambda x, depth: torch.full_like(x, 0.25)) == (
         "Smallest failing input: sigmoid_chain_grad(x=tensor([0.]), depth=2) "
         "returned tensor([0.25]); expected tensor([0.0588]). Your function answers the same "
-        "whatever it is asked: where do its arguments come in?"
+        "whatever it is asked: do its arguments come in, or does something cancel them, such as a "
+        "minus without brackets?"
     )
     assert by_name("safe_norm")(lambda values: values + 1) == (
         "Smallest failing input: safe_norm(values=tensor([3., 4.])) "
@@ -393,7 +394,8 @@ def test_an_error_keeps_the_points_of_other_parts():
     assert "not yet (2 of 5 points). Smallest failing input: " in verdict.message
     assert verdict.message.endswith(
         "AttributeError: 'Tensor' object has no attribute 'no_such_thing', in line 2: "
-        "`return torch.full_like(x, 0.25) if depth == 1 and not x.any() else x.no_such_thing`."
+        "`return torch.full_like(x, 0.25) if depth == 1 and not x.any() else x.no_such_thing`, "
+        "where `depth` was 2."
     )
 
 
