@@ -357,7 +357,7 @@ def test_the_message_says_what_came_back():
         first + "raised ZeroDivisionError: division by zero, in line 1: `"
     )
     assert chain(lambda x, depth: torch.full_like(x, math.nan)).startswith(
-        first + "returned a tensor of shape (1,) with NaN at [0]; expected 0.25 there. NaN comes"
+        first + "returned a tensor of shape (1,) with NaN at [0]; expected 0.25 there. For some"
     )
     assert chain(lambda x, depth: 0.25 * depth) == (
         first + "returned the number 0.25; expected a tensor of shape (1,)."
@@ -367,7 +367,8 @@ def test_the_message_says_what_came_back():
     assert chain(lambda x, depth: torch.full_like(x, 0.25)) == (
         "Smallest failing input: sigmoid_chain_grad(x=tensor([0.]), depth=2) "
         "returned tensor([0.25]); expected tensor([0.0588]). Your function answers the same "
-        "whatever it is asked: where do its arguments come in?"
+        "whatever it is asked: do its arguments come in, or does something cancel them, such as a "
+        "minus without brackets?"
     )
     assert by_name("safe_norm")(lambda values: values + 1) == (
         "Smallest failing input: safe_norm(values=tensor([3., 4.])) "
@@ -393,7 +394,8 @@ def test_an_error_keeps_the_points_of_other_parts():
     assert "not yet (2 of 5 points). Smallest failing input: " in verdict.message
     assert verdict.message.endswith(
         "AttributeError: 'Tensor' object has no attribute 'no_such_thing', in line 2: "
-        "`return torch.full_like(x, 0.25) if depth == 1 and not x.any() else x.no_such_thing`."
+        "`return torch.full_like(x, 0.25) if depth == 1 and not x.any() else x.no_such_thing`, "
+        "where `depth` was 2."
     )
 
 
@@ -1034,7 +1036,7 @@ def test_a_hidden_message_says_of_what_kind_things_were():
         first + "returned a tensor of shape (1,) with other numbers than expected. Your function"
     )
     assert hidden("sigmoid_chain_grad", lambda x, depth: x / 0).startswith(
-        first + "returned a tensor of shape (1,) with NaN in it. NaN comes from"
+        first + "returned a tensor of shape (1,) with NaN in it. For some inputs"
     )
     assert hidden("sigmoid_chain_grad", lambda x, depth: 0.25 * depth) == (
         first + "returned a number; expected a tensor of shape (1,)."

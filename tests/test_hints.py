@@ -125,7 +125,56 @@ def test_a_relation_together_with_a_misconception_is_recognised(name):
 
     verdict = judge(ROOTS, answer)
     assert verdict.misconception == f"no root + {name}"
-    assert verdict.hint.startswith("Two things at once: no root; and ")
+    assert verdict.hint == (
+        f"Two things at once: no root; and {name}. The first: A root is missing. "
+        f"And with that mended: {RELATED[name].hint}"
+    )
+
+
+def test_a_second_change_that_changes_no_right_answer_is_no_mistake():
+    def shares(x, rate):
+        return x / x.sum() * (1 + 0 * rate)
+
+    def short(x, rate):
+        return np.concatenate([[0.0], x[1:] / x.sum()])
+
+    exercise = replace(
+        ROOTS,
+        reference=shares,
+        misconceptions=(
+            Misconception("first set to 0", short, "The first item counts, too."),
+            *ROOTS.misconceptions[1:],
+        ),
+    )
+    told = judge(exercise, lambda x, rate: short(x, rate) / short(x, rate).sum())
+    assert told.misconception == "first set to 0"
+    assert told.hint == "The first item counts, too."
+
+
+def test_nan_beside_a_mistake_is_told_too():
+    def of_tensors(change):
+        def answer(x, rate):
+            x = torch.cat([torch.zeros(1, dtype=torch.float64), torch.as_tensor(x)])
+            return change(x, rate)
+
+        return answer
+
+    exercise = replace(
+        ROOTS,
+        reference=of_tensors(lambda x, rate: x.sqrt() + rate),
+        misconceptions=(
+            Misconception("no root", of_tensors(lambda x, rate: x + rate), "A root is missing."),
+            Misconception("no rate", of_tensors(lambda x, rate: x.sqrt()), "The rate is missing."),
+            Misconception("rate squared", of_tensors(lambda x, rate: x.sqrt() + rate**2), "Why?"),
+        ),
+    )
+    told = judge(exercise, of_tensors(lambda x, rate: x * x / x + rate))  # 0 over 0
+    assert told.misconception == "no root + NaN"
+    assert told.hint.startswith("A root is missing. For some inputs your function answers NaN")
+    told = judge(exercise, of_tensors(lambda x, rate: 2 * (x.sqrt() * x / x + rate)))
+    assert told.misconception == "twice too large + NaN"
+    told = judge(exercise, of_tensors(lambda x, rate: math.nan * x))
+    assert told.misconception == "NaN"
 
 
 # Right answers to other questions
@@ -231,8 +280,9 @@ def test_a_relation_is_not_named_where_numbers_meet_by_chance():
 def test_two_misconceptions_that_add_up_are_recognised():
     verdict = judge(ROOTS, lambda x, rate: rate * x + 0.2)
     assert verdict.misconception == "no root + offset twice"
-    assert "Two things at once: no root; and offset twice. A root is missing. Once is" in (
-        verdict.message
+    assert (
+        "Two things at once: no root; and offset twice. The first: A root is missing. And with that"
+        in (verdict.message)
     )
 
 
@@ -317,7 +367,9 @@ def test_two_mistakes_are_recognised_from_stored_questions():
     answers = [Answer(6 * question.arguments["x"] + 7) for question in asked]
     verdict = mark(rubric, asked, answers)
     assert verdict.misconception == "a + b"
-    assert verdict.message.endswith("Two things at once: a; and b. Hint a. Hint b.")
+    assert verdict.message.endswith(
+        "Two things at once: a; and b. The first: Hint a. And with that mended: Hint b."
+    )
 
 
 # What a check does besides marking
@@ -337,6 +389,36 @@ def test_an_endless_loop_is_broken_off(monkeypatch):
     assert "took longer than" in verdict.message
     assert signal.getsignal(signal.SIGALRM) is handler
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_an_import_is_not_broken_off(monkeypatch, tmp_path):
+    """Half a module would stay behind, and every later answer would stumble over it."""
+    (tmp_path / "slow_to_import.py").write_text("import time\ntime.sleep(0.5)\nwhole = True\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(calling, "LONGEST_SECONDS", 0.2)
+
+    def answer(x, rate):
+        import slow_to_import
+
+        assert slow_to_import.whole
+        return square_root(x, rate)
+
+    assert judge(ROOTS, answer).status == "correct"
+    assert sys.modules.pop("slow_to_import").whole
+
+
+def test_an_error_shows_what_the_names_in_its_line_held():
+    def roots(x, rate):
+        total = rate - rate
+        parts = [one / total for one in x.tolist()]
+        return np.array(parts)
+
+    message = judge(ROOTS, roots).message
+    assert re.search(
+        r"raised ZeroDivisionError: .*, in line 3: `parts = \[one / total for one in .*\]`"
+        r", where `one` was [\d.]+ and `total` was 0\.$",
+        message,
+    )
 
 
 def test_somebody_elses_timer_is_left_running():

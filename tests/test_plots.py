@@ -846,6 +846,7 @@ def test_in_a_live_notebook_every_move_draws_anew(monkeypatch, shown):
     start = {"depth": 30, "gain": 0.5, "name": "tanh", "flat_start": True}
     assert seen == ["cleared", start]
     assert (depth.min, depth.max, depth.step, depth.value) == (2, 50, 1, 30)
+    assert depth.layout.max_width == gain.layout.max_width == "100%"
     assert (gain.min, gain.max, gain.step, gain.value) == (0.5, 1.5, 0.05, 0.5)
     assert gain.readout_format == ".2f"
     assert list(name.options) == ["tanh", "relu"]

@@ -4,12 +4,14 @@ import inspect
 import io
 import linecache
 import random
+import re
 import signal
 import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from types import FrameType
 
 import numpy as np
 import torch
@@ -20,6 +22,7 @@ from helpers.exercises.specification import Answer, Question
 from helpers.exercises.values import (
     ModelProbe,
     copied,
+    is_number,
     is_sequence,
     probe_model,
 )
@@ -38,7 +41,8 @@ def ask(
     The random states of Python, numpy and torch are left as they were. The
     function gets copies, so changing an argument in place does no harm. What it
     prints is kept for the notes, and in the main thread it is broken off when
-    all calls together take longer than ``LONGEST_SECONDS``.
+    all calls together take longer than ``LONGEST_SECONDS``, unless it imports
+    something just then.
 
     Args:
         function: The learner's function.
@@ -81,8 +85,11 @@ def _time_limit(seconds: float) -> Iterator[None]:
         yield
         return
 
-    def over(_signal: int, _frame: object) -> None:
-        raise _TooLongError
+    def over(_signal: int, frame: FrameType | None) -> None:
+        if _within_an_import(frame):
+            signal.setitimer(signal.ITIMER_REAL, seconds)
+        else:
+            raise _TooLongError
 
     handler = signal.signal(signal.SIGALRM, over)
     start, timer = time.monotonic(), signal.setitimer(signal.ITIMER_REAL, seconds)
@@ -94,6 +101,15 @@ def _time_limit(seconds: float) -> Iterator[None]:
         if timer[0]:  # somebody else's, who waits for it
             left = max(timer[0] - (time.monotonic() - start), 1e-3)
             signal.setitimer(signal.ITIMER_REAL, left, timer[1])
+
+
+def _within_an_import(frame: FrameType | None) -> bool:
+    """Whether a module is being imported, which stays broken if that is cut short."""
+    while frame:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            return True
+        frame = frame.f_back
+    return False
 
 
 class _Printed(io.TextIOBase):
@@ -221,18 +237,34 @@ def _detail(error: Exception) -> str:
 
 
 def _own_line(function: Callable[..., object], error: Exception) -> str:
-    """Return where in the learner's own code an error came up, if it did there."""
+    """Return where in the learner's own code an error came up, and what its names held there."""
     try:
         code = inspect.unwrap(function).__code__
-        lines = [
-            (frame.f_code, line)
+        frames = [
+            (frame, line)
             for frame, line in traceback.walk_tb(error.__traceback__)
             if frame.f_code.co_filename == code.co_filename
         ]
-        where, line = lines[-1]
-        text = linecache.getline(where.co_filename, line).strip()
+        named = [one for one in frames if not one[0].f_code.co_name.startswith("<")]
+        frame, line = (named or frames)[-1]
+        where = frame.f_code
+        written = linecache.getline(where.co_filename, line).strip()
         name = "" if where is code else f" of {where.co_name}"
         said = f", in line {line - where.co_firstlineno + 1}{name}"
-        return f"{said}: `{wording.shortened(text)}`" if text else said
+        if not written:
+            return said
+        known = {key: value for one, _ in frames for key, value in one.f_locals.items()}
+        return f"{said}: `{wording.shortened(written)}`{_held(written, known)}"
     except Exception:  # an object that is called has no code, and may answer for itself
         return ""
+
+
+def _held(line: str, known: Mapping[str, object]) -> str:
+    """Return what the names in a line of code stood for, as far as they were numbers."""
+    names = dict.fromkeys(re.findall(r"(?<![.\w])[A-Za-z_]\w*\b(?!\s*\()", line))
+    held = [
+        f"`{name}` was {wording.literal(known[name])}"
+        for name in names
+        if name in known and is_number(known[name])
+    ]
+    return f", where {text.listed(held)}" if held else ""

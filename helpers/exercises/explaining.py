@@ -100,13 +100,12 @@ def _recognised_misconception(
 
     def explains(misconception: str, index: int) -> bool:
         question = questions[index]
-        return misconception in question.wrong_answers and not difference(
-            question,
-            answers[index].value,
-            question.wrong_answers[misconception],
-            tolerance,
-            hidden=True,  # the words are not read
-        )
+        if misconception not in question.wrong_answers:
+            return False
+        predicted = question.wrong_answers[misconception]
+        value = _nan_set_aside(answers[index].value, predicted)
+        # hidden, as the words are not read
+        return not difference(question, value, predicted, tolerance, hidden=True)
 
     def agreement(misconception: str) -> int:
         return sum(explains(misconception, index) for index in range(len(questions)))
@@ -132,6 +131,15 @@ def _recognised_misconception(
     if len(candidates) < 2:
         return candidates[0] if candidates else None
     return max(candidates, key=agreement, default=None)
+
+
+def _nan_set_aside(value: object, other: object) -> object:
+    """Fill entries that are NaN with those of another value, if they are but some of them."""
+    alike = isinstance(value, torch.Tensor) and isinstance(other, torch.Tensor)
+    if not alike or value.shape != other.shape or not value.is_floating_point():  # type: ignore[attr-defined]
+        return value
+    missing = torch.isnan(value)  # type: ignore[arg-type]
+    return torch.where(missing, other, value) if 0 < missing.sum() < missing.numel() else value  # type: ignore[call-overload]
 
 
 def _loose(tolerance: Tolerance) -> Tolerance:
@@ -201,7 +209,7 @@ class _Case:
         for name, value in self.question.arguments.items():
             for what, size in _sizes(name, value):
                 for words, power in _POWERS.items():
-                    found.setdefault(f"{words} {what}", size**power)
+                    found.setdefault(f"{words} {what}", float(np.float64(size) ** power))
                 if size > 1 and size == int(size):
                     found[f"multiplied by {what} and divided by one less"] = size / (size - 1)
                     found[f"multiplied by one less than {what} and divided by it"] = 1 - 1 / size
@@ -224,11 +232,16 @@ class _Case:
     def meets(self, predicted: np.ndarray) -> bool:
         """Whether a prediction is the answer, in numbers and shape."""
         values = self.answer and self.answer.values
-        return (
-            values is not None
-            and values.shape == predicted.shape
-            and bool(self.near(values, predicted).all())
-        )
+        if values is None or values.shape != predicted.shape:
+            return False
+        return bool(self.fits(predicted).all())
+
+    def fits(self, predicted: np.ndarray) -> np.ndarray:
+        """Say which numbers of the answer are those predicted, setting single NaN aside."""
+        assert self.answer is not None
+        values = self.answer.values
+        aside = np.isnan(values) & np.isfinite(values).any()
+        return self.near(values, predicted) | aside
 
 
 def _sizes(name: str, value: object) -> Iterator[tuple[str, float]]:
@@ -237,6 +250,8 @@ def _sizes(name: str, value: object) -> Iterator[tuple[str, float]]:
         yield f"`{name}`", float(value)
     elif is_tensor(value) and value.numel():
         yield f"the number of entries of `{name}`", float(value.numel())
+        if value.is_floating_point() and 0 < (largest := value.abs().max().item()) < math.inf:
+            yield f"the largest entry of `{name}`", largest
         if value.ndim > 1:
             yield f"the number of rows of `{name}`", float(value.shape[0])
             yield f"the number of columns of `{name}`", float(value.shape[-1])
@@ -252,7 +267,9 @@ class _Guess(NamedTuple):
 
     ``predicted`` says what the answer would be; None where there is no telling. ``pair``:
     two mistakes fit more answers than one does, so more of them must fit, and each of its
-    ``members`` must matter somewhere. What is called a ``factor`` must vary.
+    ``members`` must matter somewhere. What is called a ``factor`` must vary. ``alone``
+    explains what is left if the second of a pair is no mistake, as it leaves right answers
+    right.
     """
 
     names: tuple[str, ...]
@@ -261,6 +278,7 @@ class _Guess(NamedTuple):
     pair: bool = False
     factor: str = ""
     members: tuple["_Base", ...] = ()
+    alone: "tuple[Explanation, _Base] | None" = None
 
 
 def explained(
@@ -284,14 +302,17 @@ def explained(
     """
     everywhere = range(len(questions))
     known = _recognised_misconception(rubric, questions, answers, failed, everywhere)
-    if known:
-        return Findings(((None, Explanation((known,), rubric.hints[known])),))
     if rubric.compare != "entries" or any(one.model_probe for one in questions):
-        return Findings()
+        one = known and Explanation((known,), rubric.hints[known])
+        return Findings(((None, one),)) if one else Findings()
     cases = [
         _Case(question, answer, _loose(rubric.tolerance))
         for question, answer in zip(questions, answers, strict=True)
     ]
+    if known:
+        alone = Explanation((known,), rubric.hints[known])
+        predicted = _values_of(_known(known, alone.hint).base)
+        return Findings(((None, _and_nan(alone, [cases[i] for i in failed], predicted)),))
     if all(_holds_truths(answers[index].value) for index in failed):
         hint = "Your answer holds truths. Numbers are asked for: how many of them are true?"
         return Findings(((None, Explanation(("truths, not numbers",), hint)),))
@@ -357,7 +378,10 @@ def _found(
             continue
         tried.add(guess.names)
         if _holds(guess, wrong, right):
-            return Explanation(guess.names, guess.hint)
+            one = Explanation(guess.names, guess.hint)
+            if guess.alone and not _matters(guess.alone[1], cases):
+                one = guess.alone[0]
+            return _and_nan(one, wrong, guess.predicted)
     return _close(wrong) if weight >= _ENOUGH else None
 
 
@@ -398,7 +422,8 @@ def _constant(wrong: Sequence[_Case], right: Sequence[_Case]) -> Explanation | N
     if _never_changes([*wrong, *right]):
         return Explanation(
             ("always the same answer",),
-            "Your function answers the same whatever it is asked: where do its arguments come in?",
+            "Your function answers the same whatever it is asked: do its arguments come in, or "
+            "does something cancel them, such as a minus without brackets?",
         )
     if _never_changes(wrong):
         return Explanation(
@@ -413,19 +438,44 @@ def _matters(base: "_Base", cases: Sequence[_Case]) -> bool:
     """Whether a mistake changes the right answer in one of the cases."""
     pairs = [(case, base(case), case.expected) for case in cases]
     return any(
-        numbers.values.shape == right.values.shape
-        and not case.near(numbers.values, right.values).all()
+        numbers.values.shape != right.values.shape
+        or not case.near(numbers.values, right.values).all()
         for case, numbers, right in pairs
         if numbers and right
     )
 
 
+def _all_numbers(cases: Sequence[_Case]) -> np.ndarray:
+    """Return the numbers of all answers, one after the other."""
+    return np.concatenate([case.answer.values.ravel() for case in cases if case.answer])
+
+
 def _never_changes(cases: Sequence[_Case]) -> bool:
     """Whether there is one number in all answers, and different ones were expected."""
-    values = np.concatenate([case.answer.values.ravel() for case in cases if case.answer])
+    values = _all_numbers(cases)
     wanted = set().union(*(_distinct(case.expected.values) for case in cases if case.expected))
     few = len(cases) < _CASES or len(wanted) < _CASES or not values.size
     return not few and bool((values == values[0]).all())
+
+
+_NAN = (
+    "For some inputs your function answers NaN, which comes from 0 over 0, from infinity minus "
+    "infinity, or from the root or the logarithm of a negative number: where does one of these "
+    "come up?"
+)
+
+
+def _and_nan(
+    one: Explanation, wrong: Sequence[_Case], predicted: Callable[[_Case], np.ndarray | None]
+) -> Explanation:
+    """Add NaN to an explanation of wrong answers that predicts a number in its place."""
+    for case in wrong:
+        values = predicted(case)
+        if values is None or case.answer is None or case.answer.values.shape != values.shape:
+            continue
+        if (np.isnan(case.answer.values) & ~np.isnan(values)).any():
+            return Explanation((*one.names, "NaN"), f"{one.hint} {_NAN}")
+    return one
 
 
 def _not_finite(cases: Sequence[_Case], failed: Sequence[int]) -> Explanation | None:
@@ -433,16 +483,13 @@ def _not_finite(cases: Sequence[_Case], failed: Sequence[int]) -> Explanation | 
     for case in (cases[index] for index in failed):
         if case.answer and case.expected and np.isfinite(case.expected.values).all():
             if np.isnan(case.answer.values).any():
-                return Explanation(
-                    ("NaN",),
-                    "NaN comes from 0 over 0, from infinity minus infinity, or from the root or "
-                    "the logarithm of a negative number: where does one of these come up?",
-                )
+                return Explanation(("NaN",), _NAN)
             if np.isinf(case.answer.values).any():
                 return Explanation(
                     ("infinity",),
-                    "Infinity comes from a number divided by 0, or from one too large for its "
-                    "type: where does one of these come up?",
+                    "For some inputs your function answers infinity, which comes from a number "
+                    "divided by 0, or from one too large for its type: where does one of these "
+                    "come up?",
                 )
     return None
 
@@ -515,9 +562,14 @@ def _both(names: str) -> _Mistake:
 
 
 def _two(first: tuple[str, str], second: tuple[str, str]) -> str:
-    """Word a hint for two mistakes at once, each with its name and its own hint, if any."""
-    hints = " ".join(hint for _, hint in (first, second) if hint)
-    return f"Two things at once: {first[0]}; and {second[0]}. {hints}"
+    """Word a hint for two mistakes at once, each with its name and its own hint.
+
+    What a hint says of the rest of the answer is true once the other is mended.
+    """
+    return (
+        f"Two things at once: {first[0]}; and {second[0]}. The first: {first[1]} "
+        f"And with that mended: {second[1]}"
+    )
 
 
 def _alone(
@@ -529,7 +581,7 @@ def _alone(
     for owners, stack in _by_shape(case, mistakes):
         if stack.shape[1:] != wanted.shape:
             continue
-        near = case.near(wanted, stack).reshape(len(owners), -1).all(axis=1)
+        near = case.fits(stack).reshape(len(owners), -1).all(axis=1)
         for index in np.flatnonzero(near):
             mistake = owners[index]
             values = _values_of(mistake.base)
@@ -577,8 +629,14 @@ def _guess(
 
     if not mistake.name:
         return _Guess((name,), hint, predicted, factor=factor)
-    both = _two((mistake.name, mistake.hint), (name, ""))
-    return _Guess((mistake.name, name), both, predicted, pair=True, factor=factor)
+
+    def on_the_right_answer(case: _Case) -> _Numbers | None:
+        right = case.expected
+        return right and right._replace(values=change(case, right.values))
+
+    both = _two((mistake.name, mistake.hint), (name, hint))
+    alone = Explanation((mistake.name,), mistake.hint), on_the_right_answer
+    return _Guess((mistake.name, name), both, predicted, pair=True, factor=factor, alone=alone)
 
 
 def _related(case: _Case, mistakes: Sequence[_Mistake]) -> Iterator[_Guess]:
@@ -590,7 +648,7 @@ def _related(case: _Case, mistakes: Sequence[_Mistake]) -> Iterator[_Guess]:
         made = [(one, v) for one, v in made if v.shape == (len(owners), *wanted.shape)]
         if not made:
             continue
-        near = case.near(wanted, np.stack([values for _, values in made]))
+        near = case.fits(np.stack([values for _, values in made]))
         hits = near.reshape(len(made), len(owners), -1).all(axis=-1)
         for which, owner in np.argwhere(hits):
             relation = made[which][0]

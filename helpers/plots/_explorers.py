@@ -159,7 +159,8 @@ def _knob(name: str, choice: Any, start: object) -> "ValueWidget":
     if isinstance(choice, list):
         return Dropdown(options=choice, **words)
     low, high, step = choice[:3]
-    words |= {"min": low, "max": high, "step": step, "layout": {"width": "32em"}}
+    layout = {"width": "32em", "max_width": "100%"}  # a phone has less
+    words |= {"min": low, "max": high, "step": step, "layout": layout}
     if all(isinstance(part, Integral) for part in choice):
         return IntSlider(value=start, **words)
     return FloatSlider(value=start, readout_format=f".{_decimals(choice)}f", **words)
