@@ -19,7 +19,7 @@ from pathlib import Path
 import nbformat
 
 from helpers import lessons, text
-from helpers.lessons import kinds
+from helpers.lessons import kinds, times
 from tests.notebook_parts import between, code_cells, figures, markdown, printed, trees
 
 CELLS, WORDS, FIGURES = (40, 90), (1500, 3500), (4, 9)
@@ -31,6 +31,10 @@ KILOBYTES = 1500
 # What is folded, less its headline; and the headline of what is open, which repeats its ticks.
 FOLDED = re.compile(r"(<details>\s*<summary>.*?</summary>).*?</details>", re.DOTALL)
 REPEATED = re.compile(r"<details open>\s*<summary>.*?</summary>", re.DOTALL)
+EXERCISE = re.compile(
+    r"### Exercise \d+\.\d+ - \w+ \((?:(\d+) points?|open)\)\n\n"
+    r"\*About (\d+) minutes?, (?:easy|medium|hard)\.\*"
+)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 AXES = ("ax", "axes", "fig", "figure")  # what a figure and its parts are called
 SILENT = ("setup", "parameters")  # nobody studies them
@@ -199,6 +203,19 @@ def figures_are_read(notebook):
     return complaints
 
 
+def exercises_say_how_long(notebook):
+    """Below its heading each says how long it takes, as its points have it, and how hard it is."""
+    complaints = []
+    for heading in re.findall(r"^### Exercise.*\n*.*", "\n".join(markdown(notebook)), re.MULTILINE):
+        found = EXERCISE.fullmatch(heading)
+        if not found:
+            complaints.append(f"an exercise begins otherwise than it should: {heading!r}")
+        elif found[1] and int(found[2]) != times.exercise(int(found[1])):
+            due = times.exercise(int(found[1]))
+            complaints.append(f"{found[1]} points take {due} minutes: {heading!r}")
+    return complaints
+
+
 def no_walrus_in_comprehensions(notebook):
     return [
         f"a walrus in a comprehension: {ast.unparse(node)}"
@@ -270,6 +287,7 @@ RULES = [
     few_ticks,
     something_to_see,
     figures_are_read,
+    exercises_say_how_long,
     no_walrus_in_comprehensions,
     no_chained_unpacking,
     no_values_by_position,

@@ -45,7 +45,7 @@ def good():
     code(GUESS)
     code("y = x")
     code("prediction.compare(y)", shown=[printed("Measured: 0.37.\n")])
-    say("### Exercise 1.1")
+    say("So far.\n\n### Exercise 1.1 - f (5 points)\n\n*About 14 minutes, hard.*\n\nWrite `f`.")
     code('def f():\n    """Return 1."""\n    raise NotImplementedError' + "  #\n" * 20, "exercise")
     code("exercises.check(f)", "check")
     say("## Summary")
@@ -70,6 +70,16 @@ def everywhere(kind, **change):
         for cell in nb.cells:
             if kinds.kind(cell) == kind:
                 cell.update(change)
+
+    return damage
+
+
+def changing(old, new):
+    """A change of the words of an exercise."""
+
+    def damage(nb):
+        (cell,) = (cell for cell in nb.cells if cell.cell_type == "markdown" and old in cell.source)
+        cell.source = cell.source.replace(old, new)
 
     return damage
 
@@ -103,6 +113,11 @@ BAD = [
     (RULES.something_to_see, lambda nb: [cell.update(outputs=[]) for cell in code_cells(nb)[2:5]]),
     (RULES.figures_are_read, without(6)),
     (RULES.figures_are_read, coding("plots.show(ax)\nclaims.claim('x', x, below=1)", FIGURE)),
+    (RULES.exercises_say_how_long, changing("14 minutes, hard", "13 minutes, hard")),
+    (RULES.exercises_say_how_long, changing("14 minutes, hard", "14 minutes, tricky")),
+    (RULES.exercises_say_how_long, changing("*About 14 minutes, hard.*\n\n", "")),
+    (RULES.exercises_say_how_long, changing(" (5 points)", "")),
+    (RULES.exercises_say_how_long, changing("(5 points)", "(5 marks)")),
     (RULES.no_walrus_in_comprehensions, coding("x = [y for z in range(3) if (y := f(z)) > 1]")),
     (RULES.no_walrus_in_comprehensions, coding("x = {1: (y := z) for z in range(3)}")),
     (RULES.no_chained_unpacking, coding("first, _, last = net = f()")),
@@ -138,6 +153,8 @@ def test_no_rule_is_left_without_a_bad_lesson():
     "damage",
     [
         coding(LINES * 15),
+        changing("(5 points)\n\n*About 14 minutes", "(open)\n\n*About 9 minutes"),
+        changing("(5 points)\n\n*About 14 minutes", "(1 point)\n\n*About 3 minutes"),
         coding("claims.claim(x)", page("<details><summary>✓ 9 hold</summary>✓✓✓✓✓✓✓✓✓</details>")),
         coding("claims.claim(x)", page("<details open><summary>✓ 4</summary>✓✓✓✓</details>")),
         coding("if (y := f(x)) > 1:\n    x = [z + y for z in range(3)]"),
@@ -195,7 +212,7 @@ def test_the_table_has_a_line_a_lesson_and_the_limits():
         "run": "23",
         "ticks": "1",
         "blind": "0 %",
-        "words": "1659",
+        "words": "1671",
         "figures": "9",
         "kB": "23",
     }

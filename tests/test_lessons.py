@@ -492,7 +492,7 @@ def test_a_changed_source_and_orphans_are_seen(root):
     assert list(publish.stale(["03"])) == ["02_orphan", "03_new"]
 
 
-# ---- The README's pictures ------------------------------------------------------------
+# ---- The README: its pictures and its table --------------------------------------------
 
 
 def figure(title, content):
@@ -518,6 +518,29 @@ def test_readme_picture_must_not_be_one_of_two(root):
     (root / "README.md").write_text('![It rises](docs/a.png "A line")')
     with pytest.raises(ValueError, match="the lessons have 2 figures with that title"):
         list(publish.readme_pictures())
+
+
+def test_readme_table_that_differs_is_counted_anew(root):
+    write(root, LESSON + "\n# %%\n" + "x = 1\n" * 18 + ("\n# %%\n" + "y = 1\n" * 18) * 5)
+    table = "\n".join(
+        [
+            "| lesson | question | minutes | exercises |",
+            "|---|---|---|---|",
+            "| [01 · Theory](notebooks/01_theory.ipynb) | Where does it go? | {} |",
+            "| [Depth](notebooks/experiments/depth.ipynb) | How deep? | 1 | 2 |",
+        ]
+    )
+    readme = root / "README.md"
+    readme.write_text(table.format("1 | 2"), encoding="utf-8")
+    assert list(publish.readme_table()) == ["README.md: minutes and exercises counted anew"]
+    assert readme.read_text(encoding="utf-8") == table.format("10 | 1")
+    assert list(publish.readme_table()) == []
+
+
+def test_readme_row_without_a_lesson_is_refused(root):
+    (root / "README.md").write_text("| [01 · Theory](notebooks/01_theory.ipynb) | Where? | 5 | 1 |")
+    with pytest.raises(ValueError, match="no lesson '01_theory'; there are: none yet"):
+        list(publish.readme_table())
 
 
 def test_readme_picture_that_differs_is_replaced(root):
