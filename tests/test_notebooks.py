@@ -21,7 +21,7 @@ import papermill
 import pytest
 
 from helpers import experiment, lessons, sweeps
-from helpers.lessons import kinds, publish
+from helpers.lessons import kinds, publish, reference
 from tests import lesson_questions, lesson_shape
 from tests.lesson_terms import REWRITTEN
 from tests.notebook_parts import (
@@ -283,19 +283,23 @@ def pages_beside(name):
     }
 
 
+def reference_beside(name):
+    """The pages of reference, as seen from a notebook's folder, with the names of their headings."""
+    up = "../" if name[:2].isdigit() else "../../"
+    return {f"{up}docs/{page.name}": reference.anchors(page) for page in reference.paths()}
+
+
 def working_links(notebook, name):
+    """A learner's copy is the notebooks and the pages of reference; links stay among them."""
     headings = re.findall(r"^#+ +(.*?) *$", "\n".join(markdown(notebook)), re.MULTILINE)
-    anchors = {heading.replace(" ", "-") for heading in headings}
+    places = {"": [heading.replace(" ", "-") for heading in headings], **reference_beside(name)}
     complaints = []
     for source in markdown(notebook):
         for link in ("".join(found) for found in LINK.findall(source)):
             page, _, anchor = unquote(link).partition("#")
-            if re.match(r"https?:", link):
+            if re.match(r"https?:", link) or page in pages_beside(name):
                 continue
-            # A learner's copy is the notebooks alone, so a link must not leave their folder.
-            if page and page not in pages_beside(name):
-                complaints.append(f"link to {link}")
-            if not page and anchor not in anchors:
+            if page not in places or ((anchor or not page) and anchor not in places[page]):
                 complaints.append(f"link to {link}")
     return complaints
 
@@ -497,6 +501,8 @@ def test_links_are_read_from_the_folder_they_stand_in(monkeypatch):
         ("../01_theory.ipynb", ["link to ../01_theory.ipynb"], []),
         ("experiments/depth.ipynb", [], ["link to experiments/depth.ipynb"]),
         ("depth.ipynb", ["link to depth.ipynb"], []),
+        ("../docs/glossary.md#q", [], ["link to ../docs/glossary.md#q"]),
+        ("../../docs/glossary.md#q", ["link to ../../docs/glossary.md#q"], []),
     ):
         notebook = good()
         saying(f" [there]({link})")(notebook)
@@ -619,6 +625,10 @@ BAD = [
     (working_links, saying(" [up](../README.md)")),
     (working_links, saying(" [there](#Why-so)")),
     (working_links, saying(" <img src='figure.png'>")),
+    (working_links, saying(" [decade](../docs/glossary.md#decades)")),
+    (working_links, saying(" [decade](docs/glossary.md#decade)")),
+    (working_links, saying(" <a href='../docs/sources.md#nowhere'>it</a>")),
+    (working_links, saying(" [decade](../docs/grading.md)")),
     (checked_exercises, lambda nb: nb.cells.pop(-2)),
     (checked_exercises, lambda nb: nb.cells[-2].metadata.update(tags=[])),
     (checked_exercises, lambda nb: nb.cells[-2].outputs.clear()),
@@ -663,7 +673,8 @@ def test_no_rule_is_left_without_a_bad_notebook():
 
 def test_links_that_work_are_left_alone():
     notebook = good()
-    links = "[paper](https://example.org/a#b) [here](#Why-not)"
+    links = "[paper](https://example.org/a#b) [here](#Why-not) [all](../docs/formulas.md)"
+    links += " [decade](../docs/glossary.md#decade) <a href='../docs/sources.md#papers'>it</a>"
     if LESSONS:
         links += f" [first]({next(iter(LESSONS))}.ipynb#anywhere)"
     saying(links)(notebook)

@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from helpers.lessons import rules, sources, times
+from helpers.lessons import reference, rules, sources, times
 
 # The second cell of a learner's notebook.
 _HOW_TO_RUN = (
@@ -81,7 +81,8 @@ def handout(rendered: NotebookNode) -> NotebookNode:
     """Return a notebook as learners get it: without outputs, its prose locked.
 
     No measured number stands in it before it is measured. Prose cannot be edited by
-    accident; a cell of one's own can stand anywhere.
+    accident; a cell of one's own can stand anywhere. Its links expect the pages of
+    ``reference`` in the folder of the lessons.
 
     Args:
         rendered: A lesson or an experiment as it is published; left as it is.
@@ -92,6 +93,7 @@ def handout(rendered: NotebookNode) -> NotebookNode:
             cell.outputs, cell.execution_count = [], None
         else:
             cell.metadata["editable"] = False
+            cell.source = reference.beside_lessons(cell.source)
     return _identified(notebook)
 
 
