@@ -146,16 +146,16 @@ def told(*cells):
 
 def test_a_lesson_says_its_minutes_and_those_of_its_sections():
     title, cell = told(
-        prose(TITLE), prose(f'## Why, "so"?\n\n{LONG}\n\n## $x$ and `y`\n\n{LONG}\n\n## End\n\nx')
+        prose(TITLE), prose(f'## Why, so?\n\n{LONG}\n\n## $x$ and "y"\n\n{LONG}\n\n## End\n\nx')
     )
     assert title == (
         "# 01 · Where does it go?\n\nYou need [00](00.ipynb).\nA laptop.\n\n"
-        'About 5 minutes: [Why, "so"?](#Why,-%22so%22?) 2 · $x$ and `y` 2.\n\n'
+        'About 5 minutes: [Why, so?](#Why,-so?) 2 · $x$ and "y" 2.\n\n'
         "**By the end you can**"
     )
     assert cell == (
-        f'## Why, "so"?\n\n*About 2 minutes.*\n\n{LONG}\n\n'
-        f"## $x$ and `y`\n\n*About 2 minutes.*\n\n{LONG}\n\n## End\n\nx"
+        f"## Why, so?\n\n*About 2 minutes.*\n\n{LONG}\n\n"
+        f'## $x$ and "y"\n\n*About 2 minutes.*\n\n{LONG}\n\n## End\n\nx'
     )
 
 

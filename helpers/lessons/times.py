@@ -15,7 +15,6 @@ import ast
 import re
 from copy import deepcopy
 from dataclasses import dataclass
-from urllib.parse import quote
 
 from nbformat import NotebookNode
 
@@ -36,8 +35,8 @@ _NAMED = re.compile(
     r"\\(?:text|mathrm|mathbb|mathbf|mathcal|operatorname|tilde|hat|bar)\{([^{}]*)\}"
 )
 _SYMBOL = re.compile(r"\\[a-zA-Z]+|[^\W\d_]|\d+(?:\.\d+)?")
+_LINKED = re.compile(r"[A-Za-z0-9 ,.:;!?'-]+")  # headings that JupyterLab finds by their names
 _NOT_READ = re.compile(r"(?<=\])\([^)\s]*\)|<[^<>]*>")  # where a link leads; a tag
-_IN_ANCHORS = "-?!,:;'"  # as they are; what else is no letter or digit is written as %22
 _WORTH_SAYING = 2  # minutes; shorter sections go without
 
 
@@ -189,6 +188,4 @@ def _overview(found: list[Section], minutes: int) -> str:
 
 def _linked(title: str) -> str:
     """Return a heading as a link to it, unless a link could not be written."""
-    if re.search(r"[$`*_<>()\[\]%]", title):
-        return title
-    return f"[{title}](#{quote(title.replace(' ', '-'), safe=_IN_ANCHORS)})"
+    return f"[{title}](#{title.replace(' ', '-')})" if _LINKED.fullmatch(title) else title
