@@ -1182,8 +1182,12 @@ def test_numbers_that_are_all_alike_have_an_axis_around_them():
         ({"a": []}, {}, "at least one, not so for 'a'"),
         ({"a": [1.0], "b": [math.nan]}, {}, "finite numbers, at least one, not so for 'b'"),
         ({"a": [0.0]}, {"xscale": "log"}, "0 everywhere, which has no place on a logarithmic"),
-        ({"a": [1.0]}, {"xscale": "decades"}, "xscale must be linear or log, got 'decades'"),
-        ({"a": [1.0]}, {"yscale": "symlog"}, "yscale must be linear or log, got 'symlog'"),
+        (
+            {"a": [1.0]},
+            {"xscale": "decades"},
+            "xscale 'decades' is not known; choose from linear, log",
+        ),
+        ({"a": [1.0]}, {"yscale": "symlog"}, "yscale 'symlog' is not known; did you mean 'log'"),
         ({"a": [1.0]}, {"xlim": (1, -1)}, r"xlim must rise, got \(1, -1\)"),
         ({"a": [1.0]}, {"xlim": (0, 1), "xscale": "log"}, "xlim must rise from above 0"),
     ],
@@ -1569,6 +1573,8 @@ def test_words_of_histograms_say_where_half_of_a_layer_is(bundles):
     )
     ax = plots.layer_histograms({"a": NORMAL}, yscale="log", xlim=(-9.0, 9.0), **HISTOGRAM)
     assert "a, middle half between -0.6" in words_for(ax, bundles)
+    ax = plots.layer_histograms({"a": NORMAL, "b": [9.0]}, xlim=(-4, 4), **HISTOGRAM)
+    assert words_for(ax, bundles).endswith("; b, all beyond the axis.")
     ax = plots.layer_histograms({"a": 1e-6 * NORMAL}, xscale="log", **HISTOGRAM)
     assert "a, middle half between 3.2e-7 and 1.1e-6." in words_for(ax, bundles)
 

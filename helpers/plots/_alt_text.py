@@ -207,6 +207,8 @@ def _histograms(ax: Axes, detail: _Detail) -> Iterator[str]:
 def _spread(ax: Axes, line: Line2D) -> str:
     """Say between which numbers the middle half of a histogram lies."""
     places, heights = _data(line)
+    if not np.nansum(heights):
+        return f"{line.get_label()}, all beyond the axis"
     below = np.nancumsum(heights) / np.nansum(heights)
     first, last = np.searchsorted(below, (0.25, 0.75))
     if first == last:

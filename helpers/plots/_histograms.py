@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
-from helpers import text
+from helpers import checks, text
 from helpers.plots._alt_text import DENSITY
 from helpers.plots._style import new_axes, plain_ticks
 
@@ -60,9 +60,8 @@ def layer_histograms(
         >>> len(layer_histograms(layers, xlabel="activation").get_lines())
         2
     """
-    for name, scale in (("xscale", xscale), ("yscale", yscale)):
-        if scale not in ("linear", "log"):
-            raise ValueError(f"{name} must be linear or log, got {scale!r}")
+    checks.choice("xscale", xscale, ("linear", "log"))
+    checks.choice("yscale", yscale, ("linear", "log"))
     numbers = {label: _numbers(label, layer) for label, layer in values.items()}
     if not numbers:
         raise ValueError("values must hold at least one layer to draw")
