@@ -67,9 +67,9 @@ plots.heat_map(places, **look, title="Bright: blank in every picture", ax=axes[1
 plots.show(axes[0])
 
 # %% [markdown]
-# **Reading the figure.** A picture has 8 by 8 pixels, so 64 inputs. On the left, bright pixels have
-# more ink than in the mean picture, dark ones have less. On the right: there are three pixels at
-# the edge that nobody ever writes on. As inputs they are always 0.
+# **Reading the figure.** A picture has 8 by 8 pixels, so 64 inputs. Left: bright pixels have more
+# ink than in the mean picture, dark ones less. Right: on three pixels at the edge nobody ever
+# writes. As inputs they are always 0.
 #
 # Now a *quiet* network: 30 layers of weights with sigmoids between them, as PyTorch draws them. We
 # print its first two layers, run one backward pass, and ask for the norm of its first gradient.
@@ -91,7 +91,7 @@ gradient.norm()
 pd.DataFrame(gradient[:4, :5]).map("{:.1e}".format)
 
 # %% [markdown]
-# Tiny, but there. Only the first column is 0, and for a good reason. The gradient of a weight is
+# Tiny, but there. Only the first column is 0, for a good reason. The gradient of a weight is
 # the [delta](../docs/glossary.md#delta) of its unit, times the input that it acts on, summed over
 # the pictures. Pixel 0, in the corner, is always blank, and a delta times 0 is 0.
 #
@@ -106,8 +106,8 @@ zero = gradient == 0  # (64, 64)
 prediction.compare(zero.double().mean())
 
 # %% [markdown]
-# Three blank pixels, three columns of zeros, 3/64 of all entries. The others are there. So why does
-# the norm read 0? A norm *squares* each entry first. Follow the largest one.
+# Three blank pixels, three columns of zeros, 3/64 of all entries. So why does the norm read 0? A
+# norm *squares* each entry first. Follow the largest one.
 
 # %%
 largest = gradient.abs().max()
@@ -119,8 +119,8 @@ pd.DataFrame({"value": rows}).map("{:.1e}".format)
 
 # %% [markdown]
 # The square of $10^{-26}$ is $10^{-52}$. The usual number format, float32, ends near $10^{-45}$,
-# and what is smaller becomes 0. This is **underflow**. The gradient has not vanished. Its *square*
-# has.
+# and what is smaller becomes 0. This is **[underflow](../docs/glossary.md#underflow)**. The
+# gradient has not vanished. Its *square* has.
 #
 # float64 reaches further, so `probe.record` measures in float64 (and on a copy: a measurement must
 # not change what it measures). We ask both for the norm of every layer.
@@ -146,9 +146,10 @@ claims.claim("norm of layer 1 by the probe", flow.weight_grad_norms[0], about=3e
 
 # %% [markdown]
 # The other end of float32 is no better. Take a *loud* network: 24 ReLU layers whose weights are
-# eight times He's. Here squares exceed $3 \cdot 10^{38}$, the largest float32, and become `inf`.
-# This is **overflow**. The usual cure for large gradients is **clipping**: if the norm of the whole
-# gradient exceeds a bound, multiply every entry by bound / norm. Watch the largest entry.
+# eight times [He's](../docs/glossary.md#he). Here squares exceed $3 \cdot 10^{38}$, the largest
+# float32, and become `inf`. This is **overflow**. The usual cure for large gradients is
+# **clipping**: if the norm of the whole gradient exceeds a bound, multiply every entry by bound /
+# norm. Watch the largest entry.
 
 # %%
 loud = models.Setting(24, 64, "relu", "he", gain=8.0)
@@ -179,8 +180,8 @@ claims.claim("the probe left no gradient behind", untouched)
 #
 # <details><summary>No gradient reaches this layer</summary>Not this: in the quiet network the norm
 # read 0, and the gradient was there.</details>
-# <details><summary>All its weights are 0</summary>Not this: a norm of a gradient says nothing about
-# the size of the weights.</details>
+# <details><summary>All its weights are 0</summary>Not this: the norm of a gradient is not that of
+# the weights.</details>
 # <details><summary>The squares of its entries add up to 0 in this number format</summary>Right. The
 # entries may be 0, or merely below the root of the smallest float32. Look at the largest
 # entry.</details>
@@ -227,8 +228,9 @@ exercises.check(safe_norm)
 # layer is updated: early layers barely change while later ones update normally. (The study notes
 # write "shallow layers". A shallow *network* is something else, so we say layers near the input.)
 #
-# Layers differ in size, so we divide each change by the size of the matrix. A **relative change**
-# of 0.01 means that the matrix moved by a hundredth of its own norm:
+# Layers differ in size, so we divide each change by the size of the matrix. A relative change, or
+# **[update ratio](../docs/glossary.md#update-ratio)**, of 0.01 means that the matrix moved by a
+# hundredth of its own norm:
 #
 # $$\|W_l^{\text{after}}-W_l^{\text{before}}\| \,/\, \|W_l^{\text{before}}\|.$$
 #
@@ -460,8 +462,9 @@ means.map("{:.3f}".format)
 
 # %% [markdown]
 # Read both columns from below, as the gradient flows. The weight gradients stay level. But each
-# delta is 0.41 times the one below it. That is $\sqrt{1/6}$ ([formulas](../docs/formulas.md)): of
-# the squared norm PyTorch's weights leave a third, and ReLU, flat for half of its inputs, a half.
+# delta is 0.41 times the one below it. That is $\sqrt{1/6}$
+# ([formulas](../docs/formulas.md#variance-and-chi)): of the squared norm PyTorch's weights leave a
+# third, and ReLU, flat for half of its inputs, a half.
 #
 # **The published cure vanishes, too.** Its weight gradients hide it: where the deltas are smallest,
 # near the input, the activations are largest.
@@ -528,7 +531,7 @@ plots.show(ax)
 # This explains the sag of *Adam, 10 hidden*: a typical entry of its first gradient is
 # $5 \cdot 10^{-11}$, far below `eps`. Everywhere else Adam hid how small the gradient was.
 #
-# `probe.watch` records relative changes while a network trains. It agrees with our
+# `probe.watch` records update ratios while a network trains. It agrees with our
 # `relative_changes`; from now on we import it.
 
 # %%
@@ -600,9 +603,9 @@ exercises.check(adam_first_update)
 # A flat loss (the study notes, the chapter) is what brings most people here. Of these five networks
 # under SGD four have one, each for another reason.
 #
-# * *sigmoid, 10 hidden* layers, as PyTorch draws them;
-# * *sigmoid, 3 hidden* layers, likewise;
-# * *tanh, tiny rate*: a well-started tanh network, with a learning rate of 0.00001;
+# * *sigmoid, 10 hidden*, and *sigmoid, 3 hidden*: as PyTorch draws them;
+# * *tanh, tiny rate*: a tanh network with [Xavier's](../docs/glossary.md#xavier) weights, which
+#   suit it, and a learning rate of 0.00001;
 # * *ReLU, dead layer*: the biases of its first layer are at -50, so that every unit there is a
 #   **[dead unit](../docs/glossary.md#dead-unit)**, one that answers 0 to every picture;
 # * *tanh, rate 0.1*: the same network at a sensible rate, for comparison.
@@ -657,7 +660,8 @@ plots.show(axes[0])
 # Right: one backward pass each, made before all this. *Sigmoid, 10 hidden* loses 8.5 decades: next
 # to nothing arrives at layer 1. *Sigmoid, 3 hidden* loses 2.5. *tanh* loses less than one: nothing
 # is wrong with this network, so look at its rate. *ReLU* is exactly 0 at the open triangles: no
-# unit of layer 1 has a slope, and the layers above it see nothing but zeros.
+# unit of layer 1 has a [slope](../docs/glossary.md#slope), and the layers above it see nothing but
+# zeros.
 #
 # **Predict.** How many of the five will have more than half of the test pictures right by step
 # 1,000?
@@ -816,7 +820,7 @@ claims.claim("largest change in training", (after - before).abs().max(), above=0
 # "expensive random number generator", is too kind: it is an expensive constant.
 #
 # So accuracy drops to guessing when the forward signal is lost as well. The frozen ReLU network
-# kept its forward signal, and could learn.
+# kept it, and could learn.
 #
 # ### Exercise 2.4 - my_flat_loss (open)
 #
@@ -873,9 +877,9 @@ exercises.check(my_flat_loss)
 #
 # ## What this does not show
 #
-# A flat loss has more causes: labels mixed up, a graph cut by `detach()`, a saturated output. And a
-# loss of `nan` draws no line at all. Our networks are small and see one data set, at one learning
-# rate each. A network that is healthy at the start need not stay so.
+# A flat loss has more causes: labels mixed up, a graph cut by `detach()`, a saturated output. Our
+# networks are small and see one data set, at one learning rate each. And a network that is healthy
+# at the start need not stay so.
 #
 # ## Summary
 #
