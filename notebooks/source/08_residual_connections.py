@@ -124,8 +124,8 @@ plots.show(plots.layer_profile(deltas, title="Skips end vanishing"))
 # %% [markdown]
 # **Reading the figure.** Shown is the [delta](../docs/glossary.md#delta), the gradient behind each
 # layer of weights. Without skips it falls by 18 decades from right to left. With skips it stays at
-# the top; with the sigmoid less than one decade is lost. Look at `x + relu(Wx)`, though, the block
-# of the blog post: its gradient *rises* on its way to layer 1, about tenfold.
+# the top; with the sigmoid less than one decade is lost. Look at the open diamonds, though, the
+# block of the blog post: its gradient *rises* on its way to layer 1, about tenfold.
 #
 # Does a network learn once its gradient is back? And if its gradient grows?
 
@@ -159,8 +159,8 @@ claims.claim("x + relu(Wx), rate 0.1: overflows", ended["x + relu(Wx), rate 0.1"
 # **Question.** In a block `x + relu(Wx)` all ReLUs are off for some picture. What gradient does the
 # block hand back?
 #
-# <details><summary>None: a ReLU that is off has slope 0</summary>Not this: the skip does not meet
-# the ReLU.</details>
+# <details><summary>None: nothing passes a ReLU that is off</summary>Not this: the skip does not
+# meet the ReLU.</details>
 # <details><summary>Exactly the gradient that arrives</summary>Right. The branch adds 0 to
 # it.</details>
 # <details><summary>Half of it</summary>Not this: skip and branch do not share the gradient. What
@@ -440,9 +440,9 @@ plots.show(plots.curves(gradients, lines, x=range(blocks + 1), **words))
 # %%
 contest = {
     "x + F": models.Setting(deep + 2, 64, "relu", "he", residual="pre-act"),
-    "pre-norm": models.Setting(deep + 2, 64, "relu", "he", norm="layer", residual="pre-act"),
-    "F / sqrt(L)": models.Setting(deep + 2, 64, "relu", "he", residual="pre-act-scaled"),
     "half-sum": models.Setting(deep + 2, 64, "relu", "he", residual="pre-act-half"),
+    "F / sqrt(L)": models.Setting(deep + 2, 64, "relu", "he", residual="pre-act-scaled"),
+    "pre-norm": models.Setting(deep + 2, 64, "relu", "he", norm="layer", residual="pre-act"),
     "ReZero": models.Setting(deep + 2, 64, "relu", "he", residual="rezero"),
     "Fixup": models.Setting(2 * deep + 2, 64, "relu", "he", residual="fixup"),
 }
@@ -454,8 +454,8 @@ ax = plots.training_curves(runs, chance=math.log(10), title="Six networks of 50 
 plots.show(ax)
 
 # %% [markdown]
-# **Reading the figure.** `x + F` overflows at once. Four cures come down. But the half-sum, whose
-# norm was as level as anybody's, stays far behind. A level norm is *not* enough.
+# **Reading the figure.** `x + F` overflows at once, above the picture. Four cures come down. But the half-sum, whose
+# norm was level, stays far behind. A level norm is *not* enough.
 #
 # What is wrong with it? The **cosine** of the signals of two pictures is 1 if they point the same
 # way, and 0 at right angles. We take its mean over all pairs of pictures, before the first block
@@ -556,17 +556,16 @@ def by_length(layers, scale=1.0):
     signals, gradients = run(lambda x, layer: x + scale * layer(torch.relu(x)), layers)
     paths = torch.zeros(len(signals), 128, 128).double()  # (lengths, pictures, units)
     paths[0] = gradients[-1]  # behind the last block nothing is passed yet
-    for x, layer in reversed(list(zip(signals[:-1], layers, strict=True))):
-        paths[1:] += scale * (paths[:-1] @ layer.weight.detach()) * (x > 0)
+    for signal, layer in reversed(list(zip(signals[:-1], layers, strict=True))):
+        paths[1:] += scale * (paths[:-1] @ layer.weight.detach()) * (signal > 0)
     claims.claim("all paths together are the gradient", torch.allclose(paths.sum(0), gradients[0]))
     return (paths.square().sum(dim=(1, 2)) / paths.square().sum()).numpy()
 
 
 # %%
 torch.manual_seed(seed)
-default = [nn.Linear(128, 128).double() for _ in range(deep)]
 shares = {"He's weights": by_length([he_layer() for _ in range(deep)])}
-shares["PyTorch's weights"] = by_length(default)
+shares["PyTorch's weights"] = by_length([nn.Linear(128, 128).double() for _ in range(deep)])
 shares["F / sqrt(L)"] = by_length([he_layer() for _ in range(deep)], scale=deep**-0.5)
 lengths = np.arange(deep + 1)
 prediction.compare(shares["PyTorch's weights"] @ lengths)
@@ -635,8 +634,8 @@ claims.claim("measured: F / sqrt(L)", measured_after["F / sqrt(L)"], between=(0.
 # $\rho$ of each block, at least one, and returns the list of the shares of lengths 0, 1, ... up to
 # the number of blocks. They add up to 1. Equal blocks 2 points, unequal ones 3.
 #
-# <details><summary>Hint</summary>Sort on the way back, as above, with numbers in place of
-# gradients. Start with one path of length 0, and pass one block at a time.</details>
+# <details><summary>Hint</summary>Sort on the way back, as above, with numbers for gradients. Start
+# with one path of length 0.</details>
 # <details><summary>More help</summary>A block makes a longer list. Its entry $k$ is the old entry
 # $k$, by the skip, plus $\rho$ times the old entry $k-1$, by the branch. At the end divide by the
 # sum.</details>
@@ -668,8 +667,8 @@ exercises.check(path_shares)
 # Long ways through *normalised* layers have another trouble, and no gradient norm shows it. A
 # gradient is of use only if it holds for a step: where the input moves a little, it may change only
 # a little. In a ReLU network it depends on which ReLUs are open. If even *neighbours* open
-# different ones, their gradients have nothing in common. Such a gradient is **shattered** (Balduzzi
-# et al. 2017).
+# different ones, it is **shattered** (Balduzzi et al. 2017): their gradients have nothing in
+# common.
 #
 # We take random networks from one number to one number, and their derivative at 256 inputs in a
 # row; later with [batch norm](../docs/glossary.md#batch-norm).
@@ -721,13 +720,13 @@ prediction = claims.predict("Correlation of neighbours?", guess)
 traces["24 layers, BN"] = [derivative(draw, norm=True) for draw in range(draws)]
 traces["24 layers, BN, skips"] = [derivative(draw, norm=True, skips=True) for draw in range(draws)]
 prediction.compare(correlation(traces["24 layers, BN"], 1), digits=1)
+places, distances = np.linspace(-2, 2, 256), np.arange(1, 31) * 4 / 255
 
 # %%
 fading, shown = {}, {}
 for name, lines in traces.items():
     fading[name] = [correlation(lines, distance) for distance in range(1, 31)]
     shown[name] = lines[0] / lines[0].std() - 8 * len(shown)  # one below the other
-places, distances = np.linspace(-2, 2, 256), np.arange(1, 31) * 4 / 255
 
 _, axes = plots.panels(2, share=False)
 words = {"xlabel": "input", "ylabel": "derivative, scaled and shifted", "title": "One draw each"}
@@ -792,9 +791,8 @@ for name, net in nets.items():
 prediction.compare(flows["plain, 44"].decades_lost)
 
 # %% [markdown]
-# Nothing vanished: the gradient *grows*, by about two decades.
-#
-# But a norm only says how *large* a gradient is. Do two batches ask for the same change?
+# Nothing vanished: the gradient *grows*, by about two decades. But a norm only says how *large* it
+# is. Do two batches ask for the same change?
 # `probe.agreement` takes the cosine between the weight gradients of two halves of a batch, layer by
 # layer. At 1 they ask for the same. At 0 the step that one asks for means nothing to the other.
 
@@ -840,11 +838,10 @@ for layer in tanh.modules():
     if isinstance(layer, nn.Conv2d) and layer.in_channels == 8:
         nn.init.zeros_(layer.weight)  # (channels out, channels in, 3, 3)
         nn.init.orthogonal_(layer.weight.data[:, :, 1, 1], 1.1, generator=generator)
-agree = probe.agreement(tanh, images, labels, cross_entropy).mean()
-claims.claim("tanh, 44: mean cosine", agree, above=0.4)
 
 # %%
 trainings = {name: (net, train.Recipe("sgd", 0.2, steps)) for name, net in nets.items()}
+agree = probe.agreement(tanh, images, labels, cross_entropy).mean()
 trainings["tanh, 44"] = tanh, train.Recipe("sgd", 0.02, steps)
 trainings["plain, 44, Adam"] = picture_net(44), train.Recipe("adam", 0.01, 100)
 trainings["skips, 44, Adam"] = picture_net(44, "pre-act"), train.Recipe("adam", 0.01, 100)
@@ -871,6 +868,7 @@ tanh_accuracy = runs["tanh, 44"].train_accuracy
 claims.claim("tanh, 44: training accuracy", tanh_accuracy, above=0.75, drifts=True)
 
 # %%
+claims.claim("tanh, 44, before training: mean cosine", agree, above=0.4)
 for name in ("plain, 44", "plain, 44, Adam"):
     claims.claim(f"{name}: training accuracy", runs[name].train_accuracy, below=0.5, drifts=True)
 later = probe.record(nets["plain, 44"], images[:64], labels[:64], cross_entropy).decades_lost
@@ -896,13 +894,13 @@ claims.claim("plain, 44, trained: decades lost", later, between=(0.2, 2.7), drif
 #
 # * Is each factor a finite number?
 # * Do their squares add up to 0.5 or more, so that the branches matter?
-# * Does the mean square of the signal change by at most a factor 10 over all blocks?
+# * Does the mean square of the signal change by at most a factor 10?
 # * And that of the gradient?
 #
-# <details><summary>Hint</summary>A block multiplies by $1+s^2$. For small numbers the product of
-# such factors is about $e$ to the power of the sum of all $s^2$.</details>
-# <details><summary>More help</summary>How large may that sum be? A sequence that falls from block
-# to block will do, too.</details>
+# <details><summary>Hint</summary>The product of many factors $1+s^2$ is about $e$ to the power of
+# the sum of all $s^2$.</details>
+# <details><summary>More help</summary>How large may that sum be? A sequence that falls will do,
+# too.</details>
 
 
 # %% tags=["exercise"]
@@ -937,16 +935,16 @@ exercises.check(my_branch_scale)
 #
 # ## What this does not show
 #
-# He et al. saw the deeper network stay behind to the end of a long training; we saw 150 steps, at
-# one rate an optimizer. Their blocks have two
-# convolutions and an outer ReLU, ours one and none. That lost directions are the cause is what the
-# numbers suggest, not what they prove. All factors hold at the start: branches grow in training.
+# He et al. saw the deeper network stay behind to the end of a long training; we, for 150 steps.
+# Their blocks have two convolutions and an outer ReLU, ours one and none. That lost directions are
+# the cause is what the numbers suggest, not what they prove. All factors hold at the start:
+# branches grow in training.
 #
 # ## Summary
 #
-# * A skip turns $\chi$ into $1+\chi$: with He's weights a block doubles the mean square, forward and
-#   back. $1/\sqrt L$ holds it to 2.65 over 20 blocks, pre-norm to 21; half-sum, ReZero and Fixup
-#   are level.
+# * A skip turns $\chi$ into $1+\chi$: with He's weights a block doubles the mean square, both ways.
+#   $1/\sqrt L$ holds it to 2.65 over 20 blocks, pre-norm to 21; half-sum, ReZero and Fixup are
+#   level.
 # * Of 50 branches the gradient passes 25, 7 or 1 on average. The half-sum has a level norm and long
 #   paths, makes pictures alike and stays behind.
 # * In 44 plain convolutions the gradient grew by two decades, and two batches had a mean cosine
@@ -954,15 +952,15 @@ exercises.check(my_branch_scale)
 #
 # ## References
 #
-# He et al. 2016, [section 4.1 and figure 1](https://arxiv.org/abs/1512.03385); He et al. 2016b,
-# [the clean skip](https://arxiv.org/abs/1603.05027); Veit et al. 2016, [figure
-# 6](https://arxiv.org/abs/1605.06431); Balduzzi et al. 2017, [figure
-# 1](https://arxiv.org/abs/1702.08591); Yang and Schoenholz 2017, [mean-field theory of
-# skips](https://arxiv.org/abs/1712.08969); Gehring et al. 2017, [the
-# half-sum](https://arxiv.org/abs/1705.03122); Zhang et al. 2019,
-# [Fixup](https://arxiv.org/abs/1901.09321); Bachlechner et al. 2021,
-# [ReZero](https://arxiv.org/abs/2003.04887); Xiao et al. 2018, [10,000 plain
-# layers](https://arxiv.org/abs/1806.05393). All [five articles](../docs/sources.md).
+# [He et al. 2016](https://arxiv.org/abs/1512.03385), section 4.1 and figure 1;
+# [He et al. 2016b](https://arxiv.org/abs/1603.05027);
+# [Veit et al. 2016](https://arxiv.org/abs/1605.06431), figure 6;
+# [Balduzzi et al. 2017](https://arxiv.org/abs/1702.08591), figure 1;
+# [Yang and Schoenholz 2017](https://arxiv.org/abs/1712.08969);
+# [Gehring et al. 2017](https://arxiv.org/abs/1705.03122);
+# [Zhang et al. 2019](https://arxiv.org/abs/1901.09321);
+# [Bachlechner et al. 2021](https://arxiv.org/abs/2003.04887);
+# [Xiao et al. 2018](https://arxiv.org/abs/1806.05393); all [five articles](../docs/sources.md).
 #
 # Next: lesson 09, what does a gate buy?
 
