@@ -106,8 +106,15 @@ def time_limit(seconds: float) -> Iterator[None]:
             signal.setitimer(signal.ITIMER_REAL, left, timer[1])
 
 
-    def over(_signal: int, _frame: object) -> None:
-        raise TooLongError
+def _within_an_import(frame: FrameType | None) -> bool:
+    """Whether a module is being imported, which stays broken if that is cut short."""
+    while frame:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            return True
+        frame = frame.f_back
+    return False
+
+
 @contextmanager
 def kept_apart() -> Iterator["Printed"]:
     """Run a learner's code so that nothing of it is left behind.
