@@ -21,7 +21,6 @@
 #   chooses for you;
 
 # %% tags=["setup"]
-import time
 
 import numpy as np
 import torch

@@ -32,7 +32,6 @@ from helpers import (
     claims,
     data,
     exercises,
-    initialize,
     models,
     plots,
     probe,
