@@ -454,8 +454,8 @@ ax = plots.training_curves(runs, chance=math.log(10), title="Six networks of 50 
 plots.show(ax)
 
 # %% [markdown]
-# **Reading the figure.** `x + F` overflows at once, above the picture. Four cures come down. But the
-# half-sum, whose norm was level, stays far behind. A level norm is *not* enough.
+# **Reading the figure.** `x + F` overflows at once, above the picture. Four cures come down. But
+# the half-sum, whose norm was level, stays far behind. A level norm is *not* enough.
 #
 # What is wrong with it? The **cosine** of the signals of two pictures is 1 if they point the same
 # way, and 0 at right angles. We take its mean over all pairs of pictures, before the first block
