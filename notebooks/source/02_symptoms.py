@@ -58,18 +58,15 @@ digits = data.digits(seed)
 inputs, targets = digits.batch(64, seed)  # (64, 64): pictures, pixels
 blank = (inputs == 0).all(dim=0)  # (64,): pixels
 
-look = {"x": range(1, 9), "y": range(1, 9), "xlabel": "column", "ylabel": "row, from below"}
-look |= {"label": "ink", "beside": ()}  # no colour bar
-picture, places = inputs[0].view(8, 8).flip(0), blank.view(8, 8).flip(0)
 figure, axes = plots.panels(2)
-plots.heat_map(picture, **look, title=f"A handwritten {targets[0]}", ax=axes[0])
-plots.heat_map(places, **look, title="Bright: blank in every picture", ax=axes[1])
+plots.pictures(inputs[:1], targets[:1], title="A handwritten digit", ax=axes[0])
+plots.pictures(blank[None].double(), title="Black: blank in every picture", ax=axes[1])
 plots.show(axes[0])
 
 # %% [markdown]
-# **Reading the figure.** A picture has 8 by 8 pixels, so 64 inputs. Left: bright pixels have more
-# ink than in the mean picture, dark ones less. Right: on three pixels at the edge nobody ever
-# writes. As inputs they are always 0.
+# **Reading the figure.** A picture has 8 by 8 pixels, so 64 inputs. Left: dark pixels have more ink
+# than in the mean picture, bright ones less. Right: on three pixels at the edge nobody ever writes.
+# As inputs they are always 0.
 #
 # Now a *quiet* network: 30 layers of weights with sigmoids between them, as PyTorch draws them. We
 # print its first two layers, run one backward pass, and ask for the norm of its first gradient.
@@ -722,17 +719,16 @@ healthy = layer_values(started("tanh, rate 0.1"))
 
 
 # %%
-def histograms(values, edges):
-    """Share of the values in each bin, for every other layer."""
-    counts = {f"layer {n}": np.histogram(values[n - 1], edges)[0] for n in range(1, 10, 2)}
-    return {name: count / count.sum() for name, count in counts.items()}
+def every_other(layers):
+    """The values of layers 1, 3, 5, 7 and 9, by name."""
+    return {f"layer {number}": layers[number - 1] for number in range(1, 10, 2)}
 
 
+networks = (("sigmoid", sick), ("tanh", healthy))
 figure, axes = plots.panels(2, share=False)
-look = {"xlabel": "activation", "ylabel": "share of the values"}
-for ax, values, low, title in ((axes[0], sick, 0, "sigmoid"), (axes[1], healthy, -1, "tanh")):
-    edges = np.linspace(low, 1, 81)
-    plots.curves(histograms(values["activation"], edges), x=edges[1:], **look, title=title, ax=ax)
+for ax, (title, values) in zip(axes, networks, strict=True):
+    layers = every_other(values["activation"])
+    plots.layer_histograms(layers, xlabel="activation", title=title, ax=ax)
 plots.show(axes[0])
 
 # %% [markdown]
@@ -742,15 +738,14 @@ plots.show(axes[0])
 # this sigmoid network does not vanish because it saturates, and this picture would accuse the wrong
 # one.
 #
-# Now the deltas. They span many decades, so the axis shows their logarithm.
+# Now the deltas. They span many decades, so the axis is logarithmic.
 
 # %%
-edges = np.linspace(-14, -1, 81)
+look = {"xlabel": "size of a delta", "xscale": "log", "xlim": (1e-14, 1e-1)}
 figure, axes = plots.panels(2)
-look = {"x": edges[1:], "xlabel": "log10 of |delta|", "ylabel": "share of the values"}
-for ax, values, title in ((axes[0], sick, "sigmoid"), (axes[1], healthy, "tanh")):
-    logs = [delta.abs().log10() for delta in values["delta"]]
-    plots.curves(histograms(logs, edges), **look, title=f"{title}: deltas", ax=ax)
+for ax, (title, values) in zip(axes, networks, strict=True):
+    layers = every_other(values["delta"])
+    plots.layer_histograms(layers, **look, title=f"{title}: deltas", ax=ax)
 plots.show(axes[0])
 
 # %% [markdown]
