@@ -718,20 +718,33 @@ def test_lessons_are_numbered_without_gaps():
     assert numbers == list(range(len(numbers)))
 
 
+# An open exercise, which has no marks, is done rather than correct.
+PRAISE = re.compile(r"(?<!not )(?<!not yet )\bcorrect\b|: done, (\d+) of \1 condition")
+
+
 def unsolved(notebook):
     """What the checks of a worked notebook print that is not praise."""
     said = [printed(cell) for cell in tagged(notebook, "check")]
-    return [words for words in said if not re.search(r"(?<!not )(?<!not yet )\bcorrect\b", words)]
+    return [words for words in said if not PRAISE.search(words)]
 
 
 @pytest.mark.parametrize(
-    "words", ["Exercise 1.1: not attempted yet", "1.1: not correct", "1.1: incorrect", "1.1: wrong"]
+    "words",
+    [
+        "Exercise 1.1: not attempted yet",
+        "1.1: not correct",
+        "1.1: incorrect",
+        "1.1: wrong",
+        "1.1: not yet, 3 of 4 conditions hold.",
+        "1.1: done, 3 of 4 conditions hold.",
+    ],
 )
 def test_an_unsolved_exercise_is_seen(words):
     notebook = good()
     output = notebook.cells[-2].outputs[0]
-    output.text = "Exercise 1.1: correct\n"
-    assert unsolved(notebook) == []
+    for praise in ("Exercise 1.1: correct\n", "1.5: done, 4 of 4 conditions hold.\n"):
+        output.text = praise
+        assert unsolved(notebook) == []
     output.text = words
     assert unsolved(notebook) == [words]
 
