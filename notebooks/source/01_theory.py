@@ -19,8 +19,8 @@
 #
 # * write the chain rule of a deep network with *all* its factors, and name the one that popular
 #   articles leave out, worth a factor of 1.73 in each layer;
-# * predict, before any network is built, how many decades of gradient 20 layers will cost: 16 for
-#   the sigmoid;
+# * predict, before any network is built, how many [decades](../docs/glossary.md#decade) of gradient
+#   20 layers will cost: 16 for the sigmoid;
 # * measure the one quantity that cannot fool you, where another hides four decades.
 
 # %% tags=["setup"]
@@ -47,8 +47,8 @@ draws = 5
 # %% [markdown]
 # ## Products do not stay moderate
 #
-# In [00](00_start_here.ipynb) a network of 30 sigmoid layers lost about 25
-# [decades](../docs/glossary.md#decade) of gradient. Where do they go?
+# In [00](00_start_here.ipynb) a network of 30 sigmoid layers lost about 25 decades (powers of ten)
+# of gradient. Where do they go?
 #
 # [Five widely read articles](../docs/sources.md) explain it. (We call them *the answer*, *the study
 # notes*, *the encyclopaedia entry*, *the blog post* and *the chapter*.) The common idea: a gradient
@@ -112,7 +112,7 @@ exercises.check(layers_until)
 # exact power such as 0.5 ** 10 is not lost to the last bit of a division.
 
 # %% [markdown]
-# ## Each factor is a weight times a slope
+# ## A weight times a slope
 #
 # To see where the factors come from, take a network with one unit per layer. Each layer multiplies
 # what it gets by a weight $w$, $z=wh$, and applies tanh. How fast does the output change if the
@@ -173,7 +173,7 @@ exercises.check(sigmoid_chain_grad)
 # once. Only the first factor can be 0.25 for all depths; later inputs lie between 0 and 1.
 
 # %% [markdown]
-# ## Delta: the gradient at a whole layer
+# ## Delta, layer by layer
 #
 # A real layer has many units. First it mixes its inputs, $z_l=W_l h_{l-1}+b_l$; these sums are
 # its **[pre-activations](../docs/glossary.md#pre-activation)**. Then it applies the activation,
@@ -233,7 +233,7 @@ flow
 # of $W^\top\delta$. Then it passes the activation: times the slope at its own $z_j$. For the whole
 # layer, with $\odot$ for entry by entry:
 #
-# $$\delta_l = \phi'(z_l) \odot W_{l+1}^\top\, \delta_{l+1}.$$
+# $$\delta_l=\phi'(z_l)\odot{}W_{l+1}^\top\,\delta_{l+1}.$$
 #
 # With a batch in rows, $W^\top\delta$ is `delta @ weight`. One step by hand, from layer 2 to 1:
 
@@ -253,7 +253,7 @@ pd.DataFrame({"norm": rows}).round(4)
 
 # %% [markdown]
 # Weights and slopes together give PyTorch's delta. The weights took *more* than the slopes. Leave
-# them out, and the delta comes out 1.73 times too large. Why just 1.73? We come to it.
+# them out, and the delta is about 1.73 times too large. Why just 1.73? We come to it.
 #
 # The study notes write the chain as a product of terms $dz_n/dz_{n-1}$ and do not say that a $W$
 # sits in each of them. The chapter lets the derivatives of the activations decide alone.
@@ -262,12 +262,7 @@ pd.DataFrame({"norm": rows}).round(4)
 excess = (slope * delta2).norm() / delta1.norm()
 by_weights = through_weights.norm() / delta2.norm()
 by_slopes = by_hand.norm() / through_weights.norm()
-claims.claim(
-    "by hand and PyTorch: largest difference",
-    (by_hand - delta1).abs().max(),
-    below=1e-15,
-    drifts=True,
-)
+claims.claim("by hand minus PyTorch", (by_hand - delta1).abs().max(), below=1e-15, drifts=True)
 claims.claim("without W the delta is too large by", excess, about=1.73, within=0.1)
 claims.claim("the weights leave less than the slopes", by_weights < by_slopes)
 
@@ -286,12 +281,11 @@ claims.claim("the weights leave less than the slopes", by_weights < by_slopes)
 #
 # *About 14 minutes, medium.*
 #
-# Now the whole chain. The network has $L$ layers and tanh as its activation. `weights` lists
-# $W_2 … W_L$, each of shape (out, in). `pre_activations` lists $z_1 … z_{L-1}$, each of shape
-# (batch, units). `delta` is $\delta_L$, of shape (batch, out). Write
-# `backward_deltas(weights, pre_activations, delta)`, which returns the list
-# $[\delta_1, …, \delta_L]$ of tensors, from input to output, the given one at its end. One step
-# ($L=2$) earns 2 points, more layers 3 points.
+# Now the whole chain, of a tanh network with $L$ layers. `weights` lists $W_2 … W_L$, each of shape
+# (out, in). `pre_activations` lists $z_1 … z_{L-1}$, each of shape (batch, units). `delta` is
+# $\delta_L$, of shape (batch, out). Write `backward_deltas(weights, pre_activations, delta)`, which
+# returns the list $[\delta_1, …, \delta_L]$ of tensors, from input to output, the given one at its
+# end. One step ($L=2$) earns 2 points, more layers 3 points.
 #
 # <details><summary>Hint</summary>Go from the last layer to the first. One step: deltas are rows, so
 # multiply from the right by <code>W</code> (not its transpose), then by the slope at the
@@ -359,12 +353,11 @@ factors = {name: flow.norm_factor for name, flow in flows.items()}
 claims.claim("sigmoid, factor per layer", factors["sigmoid"], about=0.141, within=0.06)
 claims.claim("relu, factor per layer", factors["relu"], about=0.408, within=0.08)
 claims.claim("tanh, factor per layer", factors["tanh"], about=0.575, within=0.06)
-middle = np.exp(np.log([1e-2, 1e-6]).mean())
-claims.claim("geometric mean of 1e-2 and 1e-6", middle, about=1e-4, within=1e-9)
+claims.claim("geometric mean of 1e-2, 1e-6", math.sqrt(1e-2 * 1e-6), about=1e-4, within=1e-9)
 pd.DataFrame({"factor per layer": factors}).round(3)
 
 # %% [markdown]
-# None of them is 0.5, none is 0.1, and none is 1.
+# None is 0.5 or 0.1, and none is 1.
 #
 # An ordinary mean would mislead. Say one network passes on $10^{-2}$ of the gradient and another
 # one $10^{-6}$. Their ordinary mean is half of the first number and forgets the second. Their
@@ -402,9 +395,9 @@ exercises.check(norm_per_layer)
 # arithmetic mean of the ratios would follow whichever layer happens to be luckiest.
 
 # %% [markdown]
-# ## What random weights do: the mean of squares
+# ## What weights and slopes do
 #
-# Where do these three numbers come from? Take the weights first. We draw 200 layers and see by
+# Where do these three factors come from? Take the weights first. We draw 200 layers and see by
 # which factor each changes the *squared* norm of one vector.
 
 # %%
@@ -425,8 +418,8 @@ pd.DataFrame({"factor of the squared norm": squares}).agg(["mean", "std"]).round
 # There are as many entries as a unit has inputs; this number is called
 # **[fan_in](../docs/glossary.md#fan_in)**. Together:
 #
-# $$\mathrm{E}\,\|W^\top\delta\|^2 = \sigma_w^2\,\|\delta\|^2,
-# \qquad \sigma_w^2 = \text{fan\_in}\cdot\mathrm{Var}\,W.$$
+# $$\mathrm{E}\,\|W^\top\delta\|^2=\sigma_w^2\,\|\delta\|^2,\qquad
+# \sigma_w^2=\text{fan\_in}\cdot\mathrm{Var}\,W.$$
 #
 # Here $\mathrm E$ is the mean over draws, and $\sigma_w^2$ is called the
 # **[weight variance](../docs/glossary.md#weight-variance)**.
@@ -443,13 +436,11 @@ claims.claim("mean factor of the squared norm", np.mean(squares), about=1 / 3, w
 claims.claim("the norm changes by", np.mean(squares) ** 0.5, about=0.577, within=0.02)
 
 # %% [markdown]
-# ## What the slopes do: q
-#
-# The slopes come next, and they multiply entry by entry. In a wide layer one unit hardly matters to
+# The slopes come next. They multiply entry by entry. In a wide layer one unit hardly matters to
 # the deltas above it, so slope and $W^\top\delta$ are nearly independent, and the mean of their
 # product is the product of their means:
 #
-# $$\mathrm{E}\,\|\delta_l\|^2 = \sigma_w^2\;\mathrm{E}\,\phi'(z)^2\;
+# $$\mathrm{E}\,\|\delta_l\|^2=\sigma_w^2\;\mathrm{E}\,\phi'(z)^2\;
 # \mathrm{E}\,\|\delta_{l+1}\|^2.$$
 #
 # Which slopes occur depends on where the $z$ lie. One picture goes through the sigmoid network, and
@@ -466,9 +457,8 @@ found = torch.cat(sums[2:-1], dim=1)  # (1, 17 * width)
 found_q = found.square().mean().item()
 
 # %%
-edges = np.linspace(-1.2, 1.2, 41)
+density, edges = np.histogram(found, bins=40, range=(-1.2, 1.2), density=True)
 middles = (edges[1:] + edges[:-1]) / 2
-density, _ = np.histogram(found, edges, density=True)
 bell = np.exp(-(middles**2) / (2 * found_q)) / math.sqrt(2 * math.pi * found_q)
 look = {"xlabel": "pre-activation z", "ylabel": "density"}
 ax = plots.curves({"sigmoid": density}, {"sigmoid": bell}, x=middles, **look, title="A bell curve")
@@ -483,7 +473,7 @@ plots.show(ax)
 # cancel, and $\sigma_w^2$ times the mean of $h^2$ is left, plus the variance $\sigma_b^2$ of a
 # bias. With $h=\phi(z)$ and $z=\sqrt{q}$ times a standard normal number $u$:
 #
-# $$q_{l+1} = \sigma_w^2\;\mathrm{E}\,\phi(\sqrt{q_l}\,u)^2 + \sigma_b^2.$$
+# $$q_{l+1}=\sigma_w^2\;\mathrm{E}\,\phi(\sqrt{q_l}\,u)^2+\sigma_b^2.$$
 #
 # (Poole et al. 2016, eq. 3.) We write this mean, and follow $q$ from layer to layer, from three
 # starts.
@@ -528,7 +518,7 @@ claims.claim("share of z within one sqrt(q), bell curve: 0.683", close, about=0.
 # Now we have all parts. The factor of the mean *squared* norm per layer is called
 # **[chi](../docs/glossary.md#chi)**:
 #
-# $$\chi = \sigma_w^2\;\mathrm{E}\,\phi'(\sqrt{q}\,u)^2.$$
+# $$\chi=\sigma_w^2\;\mathrm{E}\,\phi'(\sqrt{q}\,u)^2.$$
 #
 # The norm itself changes by $\sqrt\chi$. (Schoenholz et al. 2017, eq. 5; all
 # [formulas](../docs/formulas.md).) We compute it for the
@@ -681,8 +671,8 @@ claims.claim("norm in float64", rows["norm in float64"], between=(1e-36, 1e-31),
 #
 # **Third: "every slope is below 1, so the gradient must shrink."** The chapter says so of sigmoid
 # and tanh. But beside each slope stands a $W$. Take tanh with larger weights:
-# **[LeCun's](../docs/glossary.md#lecun)** have variance 1/fan_in, so $\sigma_w=1$. A
-# **[gain](../docs/glossary.md#gain)** of 2 multiplies every weight by 2, so $\sigma_w=2$.
+# **[LeCun's](../docs/glossary.md#lecun)** have variance 1/fan_in, so $\sigma_w=1$. The setting's
+# **[gain](../docs/glossary.md#gain)** multiplies every weight: a gain of 2 makes $\sigma_w=2$.
 #
 # **Predict.** By which factor will the delta of layer 1 now be smaller (below 1) or larger (above
 # 1) than that of layer 20? (In a cell of your own you may ask `theory.fixed_point("tanh", 4)`.)
@@ -727,7 +717,7 @@ claims.claim("stretch of random directions", typical, about=0.577, within=0.03)
 claims.claim("tanh, default: decades lost", flows["tanh"].decades_lost, between=(4, 5.2))
 
 # %% [markdown]
-# ## Theory and measurement on one plot
+# ## Theory meets measurement
 #
 # Theory does not only explain, it can choose. Pick $\sigma_w^2$ such that $\chi=1$ at the fixed
 # point of $q$, and delta keeps its size on average. Such weights are called
@@ -787,7 +777,7 @@ for weights in ("default", "critical"):
     for name in names:
         distance = np.log10(measured[weights][name] / predicted[weights][name])
         gaps.loc[name, weights] = np.abs(distance).max()
-prediction.compare(gaps.max().max(), digits=2)
+prediction.compare(gaps.max().max())
 gaps.round(2)
 
 # %%
@@ -809,13 +799,12 @@ plots.show(axes[0])
 # are not critical yet. The lines know it.
 
 # %%
-lost = {name: -np.log10(measured["critical"][name][0]) for name in names}
-default_lost = -np.log10(measured["default"]["sigmoid"][0])
-claims.claim("worst layer, decades from the line", gaps.max().max(), below=0.3, digits=2)
-claims.claim("default sigmoid: decades lost", default_lost, about=16.2, within=0.02)
-claims.claim("critical sigmoid: decades lost", lost["sigmoid"], below=0.5)
-claims.claim("critical tanh: decades lost", lost["tanh"], between=(0.5, 1.0))
-claims.claim("critical ELU: decades lost", lost["elu"], between=(0.5, 1.0))
+lost = {weights: -np.log10(pd.DataFrame(measured[weights]).loc[0]) for weights in measured}
+claims.claim("worst layer, decades from the line", gaps.max().max(), below=0.3)
+claims.claim("default sigmoid: decades lost", lost["default"]["sigmoid"], about=16.2, within=0.02)
+claims.claim("critical sigmoid: decades lost", lost["critical"]["sigmoid"], below=0.5)
+claims.claim("critical tanh: decades lost", lost["critical"]["tanh"], between=(0.5, 1.0))
+claims.claim("critical ELU: decades lost", lost["critical"]["elu"], between=(0.5, 1.0))
 
 # %% [markdown]
 # ### Exercise 1.5 - own_activation (open)
@@ -882,7 +871,7 @@ exercises.check(own_activation)
 # * The factor of a layer is $W^\top$ and the slopes together. Without $W$, each layer is off by
 #   1.73.
 # * By default a layer leaves 0.141 (sigmoid), 0.408 (ReLU) or 0.575 (tanh) of the delta norm:
-#   $\sqrt\chi$. Over 20 layers that makes 16.2 decades for the sigmoid, predicted before building.
+#   $\sqrt\chi$. For 20 layers of sigmoid that makes 16.2 decades.
 # * Measure deltas, in float64. The weight gradients of a linear network were flat while its deltas
 #   lost four decades, and a float32 norm read exactly 0.
 #
