@@ -225,8 +225,8 @@ claims.claim("probe.record and our twelve lines differ, at most", difference, be
 flow
 
 # %% [markdown]
-# The first column is ours. (The layers are named by their place in the printed network: 0, 2, 4,
-# 6.) Both agree, so from now on we import it.
+# The first column is ours; the others have their turn later. (The layers are named by their place
+# in the printed network: 0, 2, 4, 6.) Both agree, so from now on we import it.
 #
 # How does $\delta_l$ follow from $\delta_{l+1}$? Unit $j$ of layer $l$ feeds every unit $i$ of the
 # layer above, with weight $W_{ij}$. So what comes back is $\sum_i W_{ij}\,\delta_i$, entry $j$
@@ -319,8 +319,7 @@ exercises.check(backward_deltas)
 # Now deep networks: 20 layers of 128 units, with weights as PyTorch draws them.
 #
 # **Predict.** With the sigmoid: by which factor is the delta of layer 1 smaller than that of layer
-# 20? (In 00, 30 sigmoid layers lost 25 decades.) Write your number in place of `None`, such as
-# `1e-4`, and run the cell.
+# 20? (In 00, 30 sigmoid layers lost 25 decades.) Write a number such as `1e-4`.
 
 # %%
 guess = None
@@ -370,8 +369,7 @@ pd.DataFrame({"factor per layer": factors}).round(3)
 #
 # `norms` is a list of the delta norms of $L$ layers, positive floats from input to output, $L$ at
 # least 2. Write `norm_per_layer(norms)`: the factor by which one layer multiplies the norm *on the
-# way back*, as a geometric mean over all steps. Two layers earn 1 point, more layers 3
-# points.
+# way back*, as a geometric mean over all steps. Two layers earn 1 point, more layers 3 points.
 #
 # <details><summary>Hint</summary>How many steps lie between L layers? And which norm comes first on
 # the way back?</details>
@@ -397,8 +395,11 @@ exercises.check(norm_per_layer)
 # %% [markdown]
 # ## What weights and slopes do
 #
-# Where do these three factors come from? Take the weights first. We draw 200 layers and see by
-# which factor each changes the *squared* norm of one vector.
+# Where do these three factors come from? Take the weights first. The number of inputs of a unit is
+# called **[fan_in](../docs/glossary.md#fan_in)**. PyTorch draws the weights of `nn.Linear` evenly
+# between $-a$ and $a$, with $a=1/\sqrt{\text{fan\_in}}$. The variance of such a draw is $a^2/3$.
+#
+# We draw 200 layers and see by which factor each changes the *squared* norm of one vector.
 
 # %%
 torch.manual_seed(seed)
@@ -415,19 +416,14 @@ pd.DataFrame({"factor of the squared norm": squares}).agg(["mean", "std"]).round
 # A *square* cannot cancel, so we ask for the mean of the square. Multiply it out. Mixed terms,
 # $W_{ij}W_{kj}\,\delta_i\delta_k$, have mean 0, because two weights are drawn independently and
 # have mean 0. What is left is $\sum_i \mathrm{Var}\,W\,\delta_i^2=\mathrm{Var}\,W\,\|\delta\|^2$.
-# There are as many entries as a unit has inputs; this number is called
-# **[fan_in](../docs/glossary.md#fan_in)**. Together:
+# There are fan_in such entries. With $\mathrm E$ for the mean over draws:
 #
 # $$\mathrm{E}\,\|W^\top\delta\|^2=\sigma_w^2\,\|\delta\|^2,\qquad
 # \sigma_w^2=\text{fan\_in}\cdot\mathrm{Var}\,W.$$
 #
-# Here $\mathrm E$ is the mean over draws, and $\sigma_w^2$ is called the
-# **[weight variance](../docs/glossary.md#weight-variance)**.
-#
-# PyTorch draws the weights of `nn.Linear` evenly between $-a$ and $a$, with
-# $a=1/\sqrt{\text{fan\_in}}$. The variance of such a draw is $a^2/3$, so $\sigma_w^2=1/3$. The
-# norm itself changes by $\sqrt{1/3}=0.577$ per layer. Forget the weights, and you are off by
-# $\sqrt 3=1.73$, in every layer.
+# This $\sigma_w^2$ is called the **[weight variance](../docs/glossary.md#weight-variance)**. For
+# PyTorch it is 1/3, so the norm changes by $\sqrt{1/3}=0.577$ per layer. Forget the weights, and
+# you are off by $\sqrt 3=1.73$, in every layer.
 
 # %%
 default = width * nn.Linear(width, width).weight.var()
@@ -465,13 +461,14 @@ ax = plots.curves({"sigmoid": density}, {"sigmoid": bell}, x=middles, **look, ti
 plots.show(ax)
 
 # %% [markdown]
-# **Reading the figure.** The dots are the pre-activations, the dashed line is a normal distribution
-# around 0. They agree, as each $z$ is a sum of many independent terms (the central limit theorem).
-# So one number says where the $z$ lie: their variance, called **[q](../docs/glossary.md#q)**.
+# **Reading the figure.** The dots count the pre-activations, the dashed line is a normal
+# distribution around 0. They agree, as each $z$ is a sum of many independent terms (the central
+# limit theorem). So one number says where the $z$ lie: their variance, called
+# **[q](../docs/glossary.md#q)**.
 #
-# It can be computed. The variance of $z=\sum_j W_j h_j+b$ follows as before: mixed terms
-# cancel, and $\sigma_w^2$ times the mean of $h^2$ is left, plus the variance $\sigma_b^2$ of a
-# bias. With $h=\phi(z)$ and $z=\sqrt{q}$ times a standard normal number $u$:
+# It can be computed. The variance of $z=\sum_j W_j h_j+b$ follows as before: mixed terms cancel,
+# and $\sigma_w^2$ times the mean of $h^2$ is left, plus the variance $\sigma_b^2$ of a bias. With
+# $h=\phi(z)$ and $z=\sqrt{q}$ times a standard normal number $u$:
 #
 # $$q_{l+1}=\sigma_w^2\;\mathrm{E}\,\phi(\sqrt{q_l}\,u)^2+\sigma_b^2.$$
 #
@@ -521,8 +518,8 @@ claims.claim("share of z within one sqrt(q), bell curve: 0.683", close, about=0.
 # $$\chi=\sigma_w^2\;\mathrm{E}\,\phi'(\sqrt{q}\,u)^2.$$
 #
 # The norm itself changes by $\sqrt\chi$. (Schoenholz et al. 2017, eq. 5; all
-# [formulas](../docs/formulas.md).) We compute it for the
-# sigmoid. `theory.fixed_point` does the same for any activation, $q$ included.
+# [formulas](../docs/formulas.md).) We compute it for the sigmoid. `theory.fixed_point` does the
+# same for any activation, $q$ included.
 
 # %%
 h = torch.sigmoid(math.sqrt(q) * u)
@@ -650,7 +647,7 @@ claims.claim("delta, farthest from the line, in decades", farthest, below=0.3)
 # flat factors, or from two that fade in opposite directions.</details>
 
 # %% [markdown]
-# **Second: float32.** The gradient of the first matrix below 40 sigmoid layers, in the usual number
+# **Second: float32.** The gradient of the first matrix of 40 sigmoid layers, in the usual number
 # format:
 
 # %%
