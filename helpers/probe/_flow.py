@@ -52,6 +52,8 @@ class Ledger:
         shares = ", ".join(f"{kind} {decades:.1f}" for kind, decades in self.by_kind.items())
         return f"{self.total:.1f} decades lost: {shares or 'one weight layer only'}"
 
+    __repr__ = __str__  # short, as a notebook stores it beside the table
+
     def _repr_html_(self) -> str:
         rows = "".join(
             f"<tr><td>{html.escape(row.name)}</td><td>{row.kind}</td>"
@@ -173,6 +175,8 @@ class Flow:
             f"{len(self.layer_names)} weight layers, loss {self.loss:.3g}: "
             f"{abs(self.decades_lost):.1f} decades of gradient {word} between last and first"
         )
+
+    __repr__ = __str__  # short, as a notebook stores it beside the table
 
     def _repr_html_(self) -> str:
         columns = {
