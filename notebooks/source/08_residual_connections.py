@@ -57,9 +57,9 @@ steps = 150
 #
 # $F$ is called the **branch**, the way past it the **skip**. In PyTorch it is one `+`.
 #
-# What does the `+` do for the gradient? Look at the [Jacobian](../docs/glossary.md#jacobian), the
-# table that says how much each output moves when one input moves a little. With three units it can
-# be read: first for the branch alone, then for the block.
+# What does it do for the gradient? Look at the [Jacobian](../docs/glossary.md#jacobian), the table
+# that says how much each output moves when one input moves a little: first of a branch alone, then
+# of the block.
 
 # %%
 torch.manual_seed(seed)
@@ -163,8 +163,8 @@ claims.claim("x + relu(Wx), rate 0.1: overflows", ended["x + relu(Wx), rate 0.1"
 # meet the ReLU.</details>
 # <details><summary>Exactly the gradient that arrives</summary>Right. The branch adds 0 to
 # it.</details>
-# <details><summary>Half of it</summary>Not this: skip and branch do not share the gradient. What
-# each hands back is added.</details>
+# <details><summary>Half of it</summary>Not this: what both hand back is added, not
+# shared.</details>
 
 # %% [markdown]
 # ### Exercise 8.1 - block_gradient (4 points)
@@ -250,9 +250,10 @@ by_block
 #
 # On the way back it is the same. Let $\rho$ (rho) be the factor by which a branch *alone*
 # multiplies the mean square of a gradient, its [chi](../docs/glossary.md#chi). With a number $s$ in
-# front, which counts squared, one block gives ([formulas](../docs/formulas.md#residual-blocks))
+# front, which counts squared, one block gives, from the gradient behind it to that in front of it
+# ([formulas](../docs/formulas.md#residual-blocks)),
 #
-# $$\mathrm E\,\|g_{\text{in}}\|^2 = (1 + s^2\rho)\;\mathrm E\,\|g_{\text{out}}\|^2 .$$
+# $$\mathrm E\,\|g_{\text{front}}\|^2 = (1 + s^2\rho)\;\mathrm E\,\|g_{\text{behind}}\|^2 .$$
 #
 # **A skip turns $\chi$ into $1+\chi$.** That is never below 1, so nothing vanishes. It is above 1
 # unless $s^2\rho = 0$, so something grows. With He's weights $\rho = 1$.
@@ -308,7 +309,7 @@ measured["x + F"].iloc[[0, 1, 2, 3, -3, -2, -1]]  # a row for each number of blo
 # ### The order matters
 #
 # The block of the blog post has the same parts in another order, $F(x) = \mathrm{relu}(Wx)$. Does
-# it double as well? Look at the terms.
+# it double as well?
 
 
 # %%
@@ -333,6 +334,7 @@ terms(pre_add)
 # PyTorch's weights have variance 1/(3 fan_in), and a ReLU keeps half of the mean square: $\rho =
 # \tfrac16$. We expect 1.17 for `x + W relu(x)` and 1.58 for `x + relu(Wx)`. In the answer's
 # `relu(x + Wx)` the branch is $Wx$, a third of the square: 1.33, less what the outer ReLU cuts off.
+# (In these networks a ReLU stands before the first block.)
 
 
 # %%
@@ -353,7 +355,7 @@ found
 said = {"x + W relu(x)": [1.17, 1.17], "x + relu(Wx)": [1.56, 1.29], "relu(x + Wx)": [1.27, 1.15]}
 off = (found / pd.DataFrame(said, index=["signal", "gradient"]) - 1).abs().max(axis=None)
 settled = per_block(pre_add, start=torch.relu)["signal"]
-claims.claim("the six factors, off what is said below by", off, below=0.04)
+claims.claim("the six factors: off 1.17, 1.17, 1.56, 1.29, 1.27, 1.15 by", off, below=0.04)
 claims.claim("pre-add, He's weights: per block", settled, about=2.904, within=0.04)
 for rho, factor in ((1, 2.904), (1 / 6, 1.58)):
     right = 1 + rho + 2 * rho / (math.pi * (math.sqrt(factor) - 1))
@@ -365,7 +367,7 @@ for rho, factor in ((1, 2.904), (1 / 6, 1.58)):
 #
 # ## Five cures
 #
-# With He's weights 20 blocks make a million. What can be done? The first two cures *scale*.
+# With He's weights 20 blocks make a million. The first two cures *scale*.
 #
 # **Half-sum** (Gehring et al. 2017): $(x + F(x))/\sqrt2$. The sum doubles the mean square, and the
 # division halves it again. Nothing grows.
@@ -388,11 +390,11 @@ claims.claim("F / sqrt(L): signal, all blocks", most["signal"], about=2.65, fact
 claims.claim("F / sqrt(L): gradient, all blocks", most["gradient"], about=2.65, factor=1.2)
 
 # %% [markdown]
-# **Pre-norm** (He et al. 2016b): $x + F(\mathrm{norm}(x))$, here with
-# [layer norm](../docs/glossary.md#layer-norm). The branch reads a signal brought to mean square 1,
-# so each block *adds 1*, however large the stream has become: 20 blocks make 21 of 1. On the way
-# back the norm divides by the size of the stream. The factors are
-# $\tfrac21, \tfrac32, \ldots, \tfrac{21}{20}$, and their product is 21 again.
+# **Pre-norm** (He et al. 2016b): $x + F(\mathrm{norm}(x))$, here with [layer
+# norm](../docs/glossary.md#layer-norm). The branch reads a signal brought to mean square 1, so each
+# block *adds 1*, however large the stream has become: 20 blocks make 21 of 1. On the way back the
+# norm divides by the size of the stream. The factors are $\tfrac21, \tfrac32, \ldots,
+# \tfrac{21}{20}$, and their product is 21 again.
 
 
 # %%
@@ -430,8 +432,8 @@ plots.show(plots.curves(gradients, lines, x=range(blocks + 1), **words))
 
 # %% [markdown]
 # **Reading the figure.** The gradient flows from right to left. Points are measured; dashed lines
-# are what we worked out, nothing is fitted. `x + F` doubles at every block. Pre-norm bends: what it
-# adds counts for less and less. The scaled branch stays below 3. The other three are level.
+# are what we worked out. `x + F` doubles at every block. Pre-norm bends: what it adds counts for
+# less and less. The scaled branch stays below 3. The other three are level.
 #
 # ### Is a level norm enough?
 #
@@ -529,7 +531,7 @@ exercises.check(branch_scale)
 #
 # Now $L$ blocks. There are $\binom Lk$ ways to choose the $k$ blocks whose branch is taken, and
 # each branch multiplies the mean square by $\rho$. Different paths are uncorrelated, so squares
-# add; all together make $(1+\rho)^L$. The share of the squared gradient that has passed exactly $k$
+# add, to $(1+\rho)^L$ in all. The share of the squared gradient that has passed exactly $k$
 # branches is ([formulas](../docs/formulas.md#path-lengths))
 #
 # $$\binom Lk\,\frac{\rho^k}{(1+\rho)^L},$$
@@ -579,13 +581,11 @@ words |= {"title": "Fifty blocks, three depths"}
 plots.show(plots.curves(shares, lines, x=lengths, **words))
 
 # %% [markdown]
-# **Reading the figure.** Points are measured, dashed lines are the binomial. Three times 50 blocks:
-# the gradient has passed about 25 branches, 7, or 1. The encyclopaedia entry is right that skips
-# reduce the *effective* depth.
+# **Reading the figure.** Three times 50 blocks: the gradient has passed about 25 branches, 7, or 1.
+# The encyclopaedia entry is right that skips reduce the *effective* depth.
 #
-# "Bypass layers entirely", says the chapter. That is true of the share at length 0: a third of
-# the squared gradient under $1/\sqrt L$, one part in two thousand with PyTorch's weights, next to
-# nothing with He's.
+# "Bypass layers entirely", says the chapter. That is true of the share at length 0: a third under
+# $1/\sqrt L$, one part in two thousand with PyTorch's weights, next to nothing with He's.
 
 # %%
 expected = {"He's weights": (25, 0, 1e-13), "PyTorch's weights": (7.14, 2e-4, 1e-3)}
@@ -664,11 +664,10 @@ exercises.check(path_shares)
 # %% [markdown]
 # ## Shattered gradients
 #
-# Long ways through *normalised* layers have another trouble, and no gradient norm shows it. A
-# gradient is of use only if it holds for a step: where the input moves a little, it may change only
-# a little. In a ReLU network it depends on which ReLUs are open. If even *neighbours* open
-# different ones, it is **shattered** (Balduzzi et al. 2017): their gradients have nothing in
-# common.
+# Long ways through *normalised* layers have another trouble. A gradient is of use only if it holds
+# for a step: where the input moves a little, it may change only a little. In a ReLU network it
+# depends on which ReLUs are open. If even *neighbours* open different ones, it is **shattered**
+# (Balduzzi et al. 2017): their gradients have nothing in common.
 #
 # We take random networks from one number to one number, and their derivative at 256 inputs in a
 # row; later with [batch norm](../docs/glossary.md#batch-norm).
@@ -706,9 +705,9 @@ pd.DataFrame({"correlation of neighbours": neighbours})
 # A **correlation** of 1 says that two numbers rise and fall together, 0 that one says nothing about
 # the other. After one layer neighbours nearly agree; after 24 plain layers they still agree well.
 #
-# Now batch norm. The signal keeps its size, while the gradient grows by 1.21 per layer
-# ([lesson 07](07_normalization.ipynb)). It says how much a small difference between inputs is
-# enlarged, and $1.21^{24}$ is about 97.
+# Now batch norm. The signal keeps its size, while the gradient grows by 1.21 per layer ([lesson
+# 07](07_normalization.ipynb)). It says how much a small difference between inputs is enlarged, and
+# $1.21^{24}$ is about 97.
 #
 # **Predict.** 24 layers with batch norm. What is the correlation of neighbours?
 
@@ -741,8 +740,7 @@ plots.show(axes[0])
 # **Reading the figure.** Same colours left and right. After 1 layer the derivative wanders; after
 # 24 plain layers it is more jagged and still wanders. With batch norm it is **white noise**. Two
 # neighbours, made some 100 times more different, have become strangers: each input has a gradient
-# of its own. Skips with a small branch, $x + 0.1\,F(x)$, bring the wandering back. And without the
-# norm depth alone shatters far less.
+# of its own. Skips with a small branch, $x + 0.1\,F(x)$, bring the wandering back.
 
 # %%
 claims.claim("1.21 in each of 24 layers", 1.21**24, about=97, within=0.01)
@@ -760,8 +758,8 @@ claims.claim("24 layers, BN: neighbours", shattered, between=(-0.15, 0.1), digit
 # neither direction, and vanishing is called an unlikely cause. What the authors set out to cure is
 # **degradation**: a deeper network ends with a *higher training error*.
 #
-# Here are MNIST pictures and convolutional networks, plain and with skips, of 8 and of 44 layers:
-# 8 channels on 7 x 7 places, He's weights, batch norm.
+# Here are MNIST pictures and networks of 8 and of 44 convolutions, plain and with skips: 8 channels
+# on 7 x 7 places, He's weights, batch norm.
 #
 # **Predict.** In lesson 07 batch norm with ReLU multiplied the gradient by 1.21 per layer. How many
 # decades does the plain network of 44 convolutions lose? (Below 0 if its gradient grows.)
@@ -792,9 +790,9 @@ prediction.compare(flows["plain, 44"].decades_lost)
 
 # %% [markdown]
 # Nothing vanished: the gradient *grows*, by about two decades. But a norm only says how *large* it
-# is. Do two batches ask for the same change?
-# `probe.agreement` takes the cosine between the weight gradients of two halves of a batch, layer by
-# layer. At 1 they ask for the same. At 0 the step that one asks for means nothing to the other.
+# is. Do two batches ask for the same change? `probe.agreement` takes the cosine between the weight
+# gradients of two halves of a batch, layer by layer. At 1 they ask for the same. At 0 the step that
+# one asks for means nothing to the other.
 
 # %%
 cosines, layers = {}, {}
@@ -812,14 +810,14 @@ plots.show(axes[0])
 
 # %% [markdown]
 # **Reading the figure.** Left, the size. The deep plain network (orange) rises towards layer 1, by
-# 1.17 per layer: an explosion, if anything. Right, the direction, and here orange is the odd one
-# out: the gradients of two batches of 256 pictures are at right angles in most layers. With skips,
-# at the same depth, they agree.
+# 1.17 per layer: an explosion, if anything. Right, the direction, and orange is the odd one out:
+# the gradients of two batches of 256 pictures are at right angles in most layers. With skips, at
+# the same depth, they agree.
 #
 # Size or direction, which decides? We train these four, and two more tries (about a minute):
 #
 # * **Adam** divides each step by the size of the gradient. If size is to blame, it helps.
-# * **Plain layers that agree**, with tanh and no norm (Xiao et al. 2018, who train 10,000 of them).
+# * **Plain layers that agree**, with tanh and no norm (Xiao et al. 2018).
 #   Each kernel starts as an [orthogonal](../docs/glossary.md#orthogonal) matrix in its centre with
 #   0 around it: at first a layer *turns* channels, and mixes no places.
 
@@ -855,10 +853,10 @@ plots.show(ax)
 
 # %% [markdown]
 # **Reading the figure.** Degradation: from the same steps the deeper plain network learns less than
-# the shallow one that it contains, and on the *training* pictures. With skips 44 layers learn as 8
-# do. The 44 plain tanh layers, whose gradients agree, learn too, more slowly. And Adam does not
-# rescue the plain network: it gets fewer than half of them right. Nor does the gradient vanish
-# later: after training it loses one or two decades, nothing like 18.
+# the shallow one that it contains, on the *training* pictures. With skips 44 layers learn as 8 do.
+# The 44 plain tanh layers, whose gradients agree, learn too, more slowly. And Adam does not rescue
+# the plain network: it gets fewer than half of them right. Nor does the gradient vanish later:
+# after training it loses one or two decades, nothing like 18.
 
 # %%
 learnt = ("plain, 8", "skips, 8", "skips, 44", "skips, 44, Adam")
@@ -877,8 +875,8 @@ claims.claim("plain, 44, trained: decades lost", later, between=(0.2, 2.7), drif
 # %% [markdown]
 # **Question.** Which measurement tells the plain network of 44 layers from those that learn?
 #
-# <details><summary>The norm of the gradient at layer 1</summary>Not this: it did not vanish, and to
-# take its size out of the steps, as Adam does, did not help.</details>
+# <details><summary>The norm of the gradient at layer 1</summary>Not this: it did not vanish, and
+# Adam, which takes its size out, did not help.</details>
 # <details><summary>The cosine between the gradients of two batches</summary>Right. It is near 0, so
 # the steps of different batches undo one another.</details>
 # <details><summary>The number of weights</summary>Not this: a skip has no weights.</details>
@@ -889,8 +887,8 @@ claims.claim("plain, 44, trained: decades lost", later, between=(0.2, 2.7), drif
 # *About 14 minutes, medium.*
 #
 # Design a cure. `my_branch_scale(block, blocks)` returns the factor on the branch of one block;
-# `block` counts from 1, nearest the input, to `blocks`. Factors may differ from block to block. The
-# check builds 100 blocks $x + s\,W\,\mathrm{relu}(x)$ with He's weights and asks:
+# `block` counts from 1, nearest the input, to `blocks`. The check builds 100 blocks
+# $x + s\,W\,\mathrm{relu}(x)$ with He's weights and asks:
 #
 # * Is each factor a finite number?
 # * Do their squares add up to 0.5 or more, so that the branches matter?
@@ -931,7 +929,7 @@ exercises.check(my_branch_scale)
 # | reduce the effective depth | encyclopaedia entry | true | 50 blocks: 25, 7 or 1 |
 # | He et al. (2016) as a source | blog post | misleading | gradients grew; direction lost |
 # | depth without skips as a cause | study notes | not by itself | 44 plain tanh layers learn |
-# | the way to 100+ layers | chapter | in history; not necessary | the same |
+# | the way to 100+ layers | chapter | in history only | the same |
 #
 # ## What this does not show
 #
