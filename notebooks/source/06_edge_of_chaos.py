@@ -46,13 +46,13 @@ map_steps = 300
 # %% [markdown]
 # ## The luck of one draw
 #
-# Xavier's and [He's](../docs/glossary.md#he) weights "maintain stable gradients", says the
-# encyclopaedia entry, one of [the five articles](../docs/sources.md). Lesson 05 agreed: with He's
-# weights in a ReLU network, [chi](../docs/glossary.md#chi) is 1. But chi is a *mean* over all
-# networks that could be drawn, and you draw one.
+# [Xavier's](../docs/glossary.md#xavier) and [He's](../docs/glossary.md#he) weights "maintain stable
+# gradients", says the encyclopaedia entry, one of [the five articles](../docs/sources.md). Lesson
+# 05 agreed: with He's weights in a ReLU network, [chi](../docs/glossary.md#chi) is 1. But chi is a
+# *mean* over all networks that could be drawn, and you draw one.
 #
-# Here are six draws of one narrow network: 20 layers of 10 ReLU units. For each layer we take the
-# norm of its [delta](../docs/glossary.md#delta), over that of the last layer.
+# Here are six draws of one narrow network: 20 layers of 10 ReLU units. We take the norm of each
+# layer's [delta](../docs/glossary.md#delta), over that of the last layer.
 
 # %%
 digits = data.digits(seed)
@@ -69,18 +69,13 @@ ax = plots.layer_profile(norms, float32_zone=False, title="One recipe, six draws
 plots.show(ax)
 
 # %% [markdown]
-# **Reading the figure.** The gradient starts on the right, and all six start alike. Then each draw
-# wanders off: no two agree at layer 1. Nothing is wrong with any of them. Each layer multiplies the
-# norm by a random number near 1, and such a product drifts.
-
-# %%
-ends = [values[0] for values in norms.values()]
-claims.claim("largest over least of six, at layer 1", max(ends) / min(ends), above=3)
-
-# %% [markdown]
-# So look at one layer alone. A delta comes back through the weights, then through the ReLU, which
-# lets each entry pass (slope 1) or stops it (slope 0), each with chance 1/2. We draw a thousand
-# layers of 50 units. By which factor does each multiply the *squared* norm?
+# **Reading the figure.** The gradient starts on the right. Each draw wanders off, and at layer 1
+# they are far apart. Nothing is wrong with any of them: each layer multiplies the norm by a random
+# number near 1, and such a product drifts.
+#
+# So look at one layer alone. A delta comes back through the weights, then through the ReLU, whose
+# [slope](../docs/glossary.md#slope) is 1 (the entry passes) or 0 (it stops), each with chance 1/2.
+# We draw a thousand layers of 50 units. By which factor does each multiply the *squared* norm?
 
 
 # %%
@@ -94,61 +89,48 @@ def one_layer(width):
 
 
 factors = one_layer(50)
-pd.Series(factors).describe()[["mean", "std", "min", "max"]].map("{:.2f}".format)
+logs = factors.log()
+both = pd.DataFrame({"factor": factors, "its logarithm": logs})
+both.describe().loc[["mean", "std", "min", "max"]].map("{:.2f}".format)
 
 # %% [markdown]
-# The mean is 1, as promised. But the layers scatter around it by a third, and some are far out.
+# The mean factor is 1, as promised. But the layers scatter around it by a third, some of them far.
+# (The logarithm comes later.) Where does the scatter come from? Let the layer have $n$ units.
 #
-# How large is this scatter? Let the layer have $n$ units.
+# > An entry of $W^\top\delta$ is a sum of $n$ independent normal numbers, so it is
+# > $\sqrt{2/n}\,\|\delta\|$ times a standard normal number $g$. Behind the ReLU a unit adds $2g^2$
+# > or 0, half of the time each, divided by $n$. The mean of this $2g^2$-or-0 is
+# > $\tfrac12\cdot2\cdot1=1$. The mean of its square is $\tfrac12\cdot4\cdot3=6$, since $\mathrm
+# > E\,g^4=3$. So its variance is $6-1^2=5$, and that of the mean over $n$ units is **5/n** (Hanin
+# > and Nica 2018).
 #
-# > An entry of $W^\top\delta$ is a sum of $n$ independent normal numbers. So it is
-# > $\sqrt{2/n}\,\|\delta\|$ times a standard normal number $g$. A unit that is on adds $2g^2/n$ to
-# > the factor, a unit that is off adds 0. The mean of $2g^2$, on half of the time, is
-# > $\tfrac12\cdot2\cdot1=1$. The mean of its square is $\tfrac12\cdot4\cdot3=6$, since
-# > $\mathrm E\,g^4=3$. Its variance is therefore $6-1^2=5$. The factor is the mean over $n$ units,
-# > so its variance is **5/n** (Hanin and Nica 2018).
-#
-# Width times variance should be 5, whatever the width.
+# So width times variance should be 5, whatever the width.
 
 # %%
 rows = []
 for width in (10, 50, 250):
     variance = one_layer(width).var().item()
     rows.append({"width": width, "variance": variance, "width x variance": width * variance})
-table = pd.DataFrame(rows).set_index("width")
-table.map("{:.2g}".format)
-
-# %%
-claims.claim("one layer of 50: mean factor", factors.mean(), about=1, within=0.04)
-for width in (10, 50, 250):
-    found = table.loc[width, "width x variance"]
+    found = width * variance
     claims.claim(f"one layer of {width}: width times variance", found, about=5, within=0.25)
+claims.claim("one layer of 50: mean factor", factors.mean(), about=1, within=0.04)
+pd.DataFrame(rows).set_index("width").map("{:.2g}".format)
 
 # %% [markdown]
-# Now many layers. Their factors multiply, so their *logarithms* add up. What is the logarithm of
-# one factor? Write the factor as $1+x$, where $x$ has mean 0 and mean square $5/n$. For small $x$,
-# $\log(1+x)\approx x-x^2/2$. On average that is $-\tfrac12\cdot5/n$: *below* 0, though the mean
-# factor is 1. For 50 units it is -0.05.
-
-# %%
-logs = factors.log()
-pd.Series({"mean log of a factor": logs.mean(), "its variance": logs.var()}).map("{:.2f}".format)
-
-# %% [markdown]
-# A loss of 0.05 per layer is little, but it adds up. Let $s$ be the **share** of the squared norm
-# that gets through all layers. It is a product of such factors.
+# Now many layers. Their factors multiply, so their *logarithms* add up. Write a factor as $1+x$,
+# where $x$ has mean 0 and mean square $5/n$. For small $x$, $\log(1+x)\approx x-x^2/2$, on average
+# $-\tfrac12\cdot5/n$: *below* 0, though the mean factor is 1. For 50 units it is -0.05, close to
+# the -0.06 in the table. That is little, but it adds up.
 #
-# **Predict.** Width 50, 20 layers: which share $s$ does the *typical* network keep, that is, the
-# median of many draws?
+# Let $s$ be the **share** of the squared norm that gets through all layers. We measure it in a
+# thousand real networks at once (one more axis in front), where not a coin but the signal decides
+# which units are on: a signal goes up, a delta comes down.
+#
+# **Predict.** Width 50, 20 layers: which share $s$ does the *typical* network keep (the median)?
 
 # %%
 guess = None
 prediction = claims.predict("Share kept by the typical network?", guess)
-
-# %% [markdown]
-# In a real network no coin decides which units are on; the signal does. So we draw a thousand real
-# networks, all at once, with one more axis in front: a signal goes up, and we keep the weights and
-# remember who was on. Then a delta comes down.
 
 
 # %%
@@ -161,12 +143,13 @@ def log_shares(layers, width=50):
         weight = torch.randn(draws, width, width, generator=generator) * (2 / width) ** 0.5
         h = (h @ weight.mT).relu()  # (draws, 1, width)
         passed.append((weight, h > 0))
-    start = delta.norm(dim=(1, 2))
+    top = delta.norm(dim=(1, 2))
     for weight, on in reversed(passed):
         delta = (delta * on) @ weight
-    return 2 * (delta.norm(dim=(1, 2)) / start).double().log().numpy()  # (draws,)
+    return 2 * (delta.norm(dim=(1, 2)) / top).double().log().numpy()  # (draws,)
 
 
+# %%
 found = {"1 layer": log_shares(1), "5 layers": log_shares(5), "20 layers": log_shares(20)}
 kept = np.exp(found["20 layers"])
 prediction.compare(np.median(kept))
@@ -176,19 +159,16 @@ prediction.compare(np.median(kept))
 #
 # $$\log s \sim N(-\beta/2,\ \beta), \qquad \beta = 5\sum_l \frac1{n_l}.$$
 #
-# A quantity whose logarithm is a bell is **log-normal**. For 20 layers of 50 units $\beta=2$. We
-# lay the bells over the measurements.
+# A quantity whose logarithm is a bell is **log-normal**. With 50 units $\beta$ grows by 0.1 per
+# layer. We lay the bells over the measurements.
 
 # %%
 edges, grid = np.linspace(-7, 3, 41), np.linspace(-7, 3, 201)
 bars, bells = {}, {}
-for layers in (1, 5, 20):
-    name, beta = f"{layers} layers" if layers > 1 else "1 layer", 5 * layers / 50
+for name, beta in (("1 layer", 0.1), ("5 layers", 0.5), ("20 layers", 2.0)):
     bars[name] = np.histogram(found[name], edges, density=True)[0]
     bell = np.exp(-((grid + beta / 2) ** 2) / (2 * beta)) / np.sqrt(2 * np.pi * beta)
     bells[name] = grid, bell
-
-# %%
 look = {"xlabel": "log of the share of the squared norm (0: all is kept)", "ylabel": "density"}
 middles = (edges[1:] + edges[:-1]) / 2
 ax = plots.curves(bars, bells, x=middles, **look, title="Deeper: wider, and further to the left")
@@ -197,8 +177,8 @@ plots.show(ax)
 # %% [markdown]
 # **Reading the figure.** Each bell is wider than the one before, and its middle has moved to the
 # left. After 20 layers the middle is at -1: the typical network keeps $e^{-1}=0.37$ of the squared
-# norm. Yet the *mean* of $s$ is still 1. A few lucky networks on the right, where $s$ is 5 or 10,
-# pay for all the others. So "stable" is true of the mean, and only at the start.
+# norm. Yet the *mean* of $s$ is still 1: a few lucky networks on the right pay for all the others.
+# So "stable" is true of the mean, and only at the start.
 
 # %%
 deep = found["20 layers"]
@@ -210,12 +190,12 @@ claims.claim("20 layers: median of s", np.median(kept), about=np.exp(-1), within
 # %% [markdown]
 # **Question.** You want a *typical* ReLU network nearer to the mean. Which change does it?
 #
-# <details><summary>Twice as many layers</summary>Not this: each layer adds its $5/n$ to beta, so
+# <details><summary>Twice as many layers</summary>Not this: each layer adds its $5/n$ to beta, and
 # the middle moves further to the left.</details>
 # <details><summary>Twice the width in every layer</summary>Right. Each $5/n$ is halved, and so is
 # beta: the middle of log s moves from -1 to -0.5.</details>
-# <details><summary>A larger gain</summary>Not this: it moves every draw up by the same factor, the
-# mean as well. The distance between typical and mean stays.</details>
+# <details><summary>A larger gain</summary>Not this: it raises every draw by the same factor, and
+# the mean as well.</details>
 
 # %% [markdown]
 # ### Exercise 6.1 - typical_over_mean (4 points)
@@ -223,7 +203,7 @@ claims.claim("20 layers: median of s", np.median(kept), about=np.exp(-1), within
 # *About 11 minutes, easy.*
 #
 # Write `typical_over_mean(widths)`: the median of $s$ divided by its mean, by the formula above,
-# for a ReLU network with He's weights whose hidden layers have the `widths` in the list (whole
+# for a ReLU network with He's weights. The list `widths` has the widths of its hidden layers (whole
 # numbers, at least one). Return a Python float. One width throughout earns 2 points, unequal widths
 # 2 points.
 #
@@ -252,11 +232,11 @@ exercises.check(typical_over_mean)
 # %% [markdown]
 # ## Sixty-four directions
 #
-# Luck is not all that a mean hides. A norm is *one* number, and a layer of 64 units has 64
-# directions to treat well or badly.
+# A mean hides more than luck. A norm is *one* number, and a layer of 64 units has 64 directions to
+# treat well or badly.
 #
-# Start with two. We take all points at distance 1 from the origin, a circle, and multiply them by a
-# random 2 by 2 matrix, then by four more. Beside it we do the same with
+# Start with two. We multiply a circle of points by a random 2 by 2 matrix of normal numbers
+# (*Gaussian*), then by four more. Beside it we do the same with
 # **[orthogonal](../docs/glossary.md#orthogonal)** matrices, which turn (or mirror) and keep every
 # length.
 
@@ -269,12 +249,11 @@ rotations = torch.linalg.qr(gaussian).Q  # five orthogonal ones
 
 
 def images(matrices):
-    """The circle, and what one matrix and all matrices make of it."""
-    shapes, points = {"at first": circle}, circle
-    for count, matrix in enumerate(matrices, start=1):
+    """The circle, and what one matrix and all five make of it."""
+    points = circle
+    for matrix in matrices:
         points = matrix @ points  # (2, points)
-        shapes[f"after {count}"] = points
-    return {name: shapes[name] for name in ("at first", "after 1", "after 5")}
+    return {"at first": circle, "after 1": matrices[0] @ circle, "after 5": points}
 
 
 # %%
@@ -294,48 +273,27 @@ plots.show(axes[0])
 # Right: three circles, one upon the other.
 #
 # How far a matrix stretches its directions has a name. The half-axes of the ellipse, longest first,
-# are its **[singular values](../docs/glossary.md#singular-value)**. `torch.linalg.svdvals` returns
-# them. We hold them to what we see after the first matrix: the largest and the smallest distance
-# of a point from the origin. Then we ask for those of all five together.
+# are its **[singular values](../docs/glossary.md#singular-value)**, and `torch.linalg.svdvals`
+# returns them. We hold them to the largest and the smallest distance of a point of the ellipse.
 
 # %%
-lengths = (gaussian[0] @ circle).norm(dim=0)  # (points,)
-five = torch.eye(2)
-for matrix in gaussian:
-    five = matrix @ five
-
-halves = pd.DataFrame(index=["longest", "shortest"])
-halves["seen after 1"] = [lengths.max().item(), lengths.min().item()]
-halves["svdvals, 1"] = torch.linalg.svdvals(gaussian[0]).numpy()
-halves["svdvals, all 5"] = torch.linalg.svdvals(five).numpy()
-halves.map("{:.2g}".format)
-
-# %%
-ratios = halves.loc["longest"] / halves.loc["shortest"]
-seen = halves["seen after 1"] / halves["svdvals, 1"] - 1
-turned = (rotations[0] @ circle).norm(dim=0)
-claims.claim("singular values are the half-axes, to 2 %", seen.abs().max() < 0.02)
-claims.claim(
-    "longest over shortest, five over one",
-    ratios["svdvals, all 5"] / ratios["svdvals, 1"],
-    above=10,
-)
-claims.claim("orthogonal: lengths stay, to 0.00001", (turned - 1).abs().max() < 1e-5)
+distances = (gaussian[0] @ circle).norm(dim=0)  # (points,)
+longest, shortest = torch.linalg.svdvals(gaussian[0])
+claims.claim("longest half-axis, over svdvals", distances.max() / longest, about=1, within=0.01)
+claims.claim("shortest half-axis, likewise", distances.min() / shortest, about=1, within=0.01)
 
 # %% [markdown]
 # What is the matrix of a whole network? Its **[Jacobian](../docs/glossary.md#jacobian)**: the
 # matrix of all derivatives of its outputs with respect to its inputs. For linear layers it is the
 # product of the weight matrices. It says where small differences between inputs go, and its
-# transpose sends the delta back. So its singular values say how each direction fares. Chi looks
-# after the mean of their *squares* only.
+# transpose sends the delta back. Chi looks after the mean of its *squared* singular values only.
 #
 # Which directions does a Gaussian matrix of width $N$ keep?
 #
-# > Let every weight have variance $1/N$. The first direction becomes a vector with $N$ random
-# > entries: its squared length is 1 on average. So is that of the second. But of the second only
-# > the part at right angles to the first is *new*. One of $N$ dimensions is used up, and
-# > $(N-1)/N$ is left. Of the $k$-th direction, what lies outside the $k-1$ before it is
-# > $(N-k+1)/N$.
+# > Let every weight have variance $1/N$. A direction of length 1 becomes a vector of $N$ random
+# > entries, of squared length 1 on average. So does a second one, but only its part at right angles
+# > to the first is *new*. One of $N$ dimensions is used up: $(N-1)/N$ is left. Of the $k$-th
+# > direction, what lies outside the $k-1$ before it is $(N-k+1)/N$.
 #
 # We test this. `torch.linalg.qr` goes through the columns in just this way. On the diagonal of its
 # second factor stand the lengths that were left over.
@@ -345,19 +303,17 @@ generator = torch.Generator().manual_seed(seed)
 matrices = torch.randn(draws, 64, 64, generator=generator) / 8  # variance 1/64
 left = torch.linalg.qr(matrices).R.diagonal(dim1=1, dim2=2).square().mean(dim=0)  # (64,)
 numbers = np.array([1, 16, 32, 48, 64])
-rest = pd.DataFrame(index=pd.Index(numbers, name="direction k"))
-rest["left over, squared"] = left[numbers - 1].numpy()
-rest["(N - k + 1) / N"] = (65 - numbers) / 64
-rest.map("{:.3f}".format)
+columns = {"left over, squared": left[numbers - 1], "(N - k + 1) / N": (65 - numbers) / 64}
+pd.DataFrame(columns, index=pd.Index(numbers, name="direction k")).map("{:.3f}".format)
 
 # %% [markdown]
-# They agree. Now stack $L$ layers. In each, the $k$-th direction keeps this share, so
+# They agree. Each of $L$ layers treats whatever $k$ directions arrive in this way, so
 #
 # $$s_k \approx \Big(\frac{N-k+1}{N}\Big)^{L/2} \text{ (Gaussian)}, \qquad
 # s_k = 1 \text{ (orthogonal)}.$$
 #
-# (The share is that of a square, hence the 2.) Saxe et al. 2014 made orthogonal weights popular for
-# this reason.
+# (The share is that of a square, hence the 2.) For this reason Saxe et al. 2014 proposed orthogonal
+# weights.
 #
 # **Predict.** 40 linear layers of width 64, Gaussian weights: how large is the *middle* one of the
 # singular values, $s_{32}$?
@@ -384,16 +340,12 @@ linear = {"Gaussian": stretches("lecun", "linear", 1.0)}
 linear["orthogonal"] = stretches("orthogonal", "linear", 1.0)
 prediction.compare(linear["Gaussian"][32 - 1])
 
-# %% [markdown]
-# Here are all 64. On the right the same with tanh, at a gain slightly above 1.
-
 # %%
 tanh = {"Gaussian": stretches("lecun", "tanh", 1.02)}
 tanh["orthogonal"] = stretches("orthogonal", "tanh", 1.02)
 order = np.arange(1, 65)
 lines = {"Gaussian": ((65 - order) / 64) ** 20, "orthogonal": np.ones(64)}
 
-# %%
 figure, axes = plots.panels(2)
 look = {"x": order, "yscale": "log", "xlabel": "direction k, most stretched first"}
 plots.curves(linear, lines, **look, ylabel="singular value", title="40 linear layers", ax=axes[0])
@@ -404,21 +356,20 @@ plots.show(axes[0])
 # %% [markdown]
 # **Reading the figure.** Left: Gaussian weights keep the mean square by stretching a few directions
 # and losing the rest. The middle one is down to a millionth. Two pictures that differ only along a
-# lost direction become one picture. The theory (dashed) errs at the top, where the largest singular
-# value is above 1: the formula is meant for depths far beyond the width. Orthogonal weights lose
-# nothing at all.
+# lost direction become one picture. (At the top the dashed line is too low: the formula is meant
+# for depths far beyond the width.) Orthogonal weights lose nothing.
 #
-# Right: tanh changes little. Orthogonal layers still treat nearly all directions alike; only
-# the last few fall off. ReLU has no such start: it deletes about half of the directions in every layer.
+# Right: tanh, with weights 1.02 times as large, changes little. Orthogonal layers still treat all
+# but the last few directions alike. ReLU has no such start: it deletes about half of the directions
+# in every layer.
 
 # %%
+middle = linear["Gaussian"][32 - 1]
 spread = {name: values[0] / values[32 - 1] for name, values in tanh.items()}
-middle, uneven = linear["Gaussian"][32 - 1], np.abs(linear["orthogonal"] - 1).max()
+uneven = np.abs(linear["orthogonal"] - 1).max()
 claims.claim("Gaussian, linear: the middle one", middle, about=(33 / 64) ** 20, factor=3)
 claims.claim("Gaussian, linear: the largest", linear["Gaussian"][0], between=(3, 12))
 claims.claim("orthogonal, linear: all within 0.0001 of 1", uneven < 1e-4)
-
-# %%
 claims.claim("Gaussian, tanh: largest over middle", spread["Gaussian"], above=1e5)
 claims.claim("orthogonal, tanh: largest over middle", spread["orthogonal"], below=4)
 
@@ -426,12 +377,11 @@ claims.claim("orthogonal, tanh: largest over middle", spread["orthogonal"], belo
 # **Question.** A delta keeps its norm through 40 Gaussian layers. How many of the 64 directions got
 # through unharmed?
 #
-# <details><summary>All of them</summary>Not this: that holds for orthogonal layers. A norm can stay
-# although most directions die.</details>
-# <details><summary>About half of them</summary>Not this: the middle one, with half of the
-# directions below it, was down to a millionth.</details>
-# <details><summary>The norm does not tell</summary>Right. A few directions that are stretched can
-# carry the whole norm. Only the singular values show the others.</details>
+# <details><summary>All of them</summary>Not this: that holds for orthogonal layers.</details>
+# <details><summary>About half of them</summary>Not this: the middle one was down to a
+# millionth.</details>
+# <details><summary>The norm does not tell</summary>Right. A few stretched directions can carry the
+# whole norm. Only the singular values show the others.</details>
 
 # %% [markdown]
 # ### Exercise 6.2 - orthogonal_like (5 points)
@@ -441,8 +391,8 @@ claims.claim("orthogonal, tanh: largest over middle", spread["orthogonal"], belo
 # Write `orthogonal_like(matrix)`: make the columns of a float matrix orthonormal (of length 1, at
 # right angles) in the manner of Gram and Schmidt. The first column keeps its direction; each next
 # one loses its share along those before it; all get length 1. If there are more columns than rows,
-# do it to the rows instead. Return a tensor of the same shape. No column (or row) depends on the
-# others. Square matrices earn 2 points, tall ones 1, wide ones 2.
+# do it to the rows instead. Return a tensor of the same shape. Square matrices earn 2 points, tall
+# ones 1, wide ones 2.
 #
 # <details><summary>Hint</summary><code>torch.linalg.qr</code> does nearly this, up to the sign of
 # each column.</details>
@@ -471,14 +421,15 @@ exercises.check(orthogonal_like)
 # %% [markdown]
 # ## The map from order to chaos
 #
-# How deep can one go, with which weights? Two numbers of lesson 01 answer:
-# **[q](../docs/glossary.md#q)**, the variance of the pre-activations, which settles at its
-# **[fixed point](../docs/glossary.md#fixed-point)** after some layers; and chi at that point, the
-# factor per layer of the squared delta norm.
+# How deep can one go, with which weights? Two numbers of lesson 01 answer. One is
+# [q](../docs/glossary.md#q), the variance of the
+# [pre-activations](../docs/glossary.md#pre-activation), which after some layers settles at its
+# [fixed point](../docs/glossary.md#fixed-point). The other is chi at that point, the factor per
+# layer of the squared delta norm.
 #
-# With chi below 1, the network is in **[order](../docs/glossary.md#order-and-chaos)**: gradients
-# vanish, and all pictures become alike on their way up. With chi above 1 it is in **chaos**:
-# gradients explode, and pictures that were alike part.
+# With chi below 1 a network is in **[order](../docs/glossary.md#order-and-chaos)**: gradients
+# vanish, and all pictures become alike on their way up. Above 1 it is in **chaos**: gradients
+# explode, and pictures that were alike part.
 #
 # We take tanh with a bias variance of 0.05, as Schoenholz et al. 2017 did, and vary the
 # [weight variance](../docs/glossary.md#weight-variance) $\sigma_w^2$.
@@ -492,8 +443,8 @@ points = pd.DataFrame(rows).set_index("weight variance")
 points.map("{:.2f}".format)
 
 # %% [markdown]
-# [Xavier's](../docs/glossary.md#xavier) variance 1 is in order, 4 is in chaos, and 1.76 is
-# **[critical](../docs/glossary.md#critical)**: chi is 1.
+# Xavier's variance 1 is in order, 4 is in chaos, and 1.76 is
+# [critical](../docs/glossary.md#critical): chi is 1.
 #
 # In $L$ layers the delta *norm* changes by $\chi^{L/2}$. Depth is best counted in units of
 #
@@ -516,14 +467,14 @@ claims.claim("xi at weight variance 1, in layers", xi, about=3.63, within=0.01)
 claims.claim("chi at weight variance 1.76", points.loc[1.76, "chi"], about=1, within=0.001)
 
 # %% [markdown]
-# A decade of the norm is a factor 100 of its square, and $\log 100 = 4.6$: so a decade takes
+# A decade of the norm is a factor 100 of its square, and $\log 100 = 4.6$: a decade takes
 # $4.6\,\xi$. Schoenholz et al. found training to end near $6\,\xi$ on the side of order, a little
 # over one decade.
 #
 # Is that so? We train 100 networks of width 32: five depths, ten variances, Gaussian and orthogonal
 # weights, with a learning rate of $0.01/L$ (a later section says why). `train.fit_many` trains the
-# twenty networks of one depth side by side, as one computation. The question is what can be
-# *trained*, so we look at the accuracy on the training pictures. (About 30 seconds.)
+# twenty networks of one depth side by side, as one computation. We look at the accuracy on the
+# *training* pictures: what can be trained at all? (About 30 seconds.)
 
 # %%
 depths, variances = (5, 10, 20, 40, 80), (0.5, 1, 1.25, 1.5, 1.76, 2, 2.5, 3, 4, 6)
@@ -549,21 +500,19 @@ for layers in train.each(depths):
         row = {"weights": name, "depth": layers, "variance": variance}
         rows.append(row | {"train": run.train_accuracy, "test": run.test_accuracy})
 results = pd.DataFrame(rows)
+results[["weights", "depth", "variance"]].head(3)
 
 # %% [markdown]
-# `results` is a table with a row for each network. Theory adds two lines: for each variance the
-# depth at which the delta norm has changed by 1 decade, and by 4. It knows nothing of digits, of
-# Adam, or of width 32.
+# `results` has a row for each network; its accuracies stand in the columns `train` and `test`. For
+# the map theory adds two lines: the depth at which the delta norm has changed by 1 decade, and by
+# 4. Theory knows nothing of digits, of Adam, or of width 32.
 
 # %%
 grid = np.geomspace(0.45, 6.7, 120)
 chis = np.array([theory.fixed_point("tanh", variance, 0.05).chi for variance in grid])
 per_layer = np.abs(np.log10(chis)) / 2  # decades of the norm
 lines = {"1 decade": (grid, 1 / per_layer), "4 decades": (grid, 4 / per_layer)}
-maps = {}
-for name in ("Gaussian", "orthogonal"):
-    chosen = results[results["weights"] == name]
-    maps[name] = chosen.pivot(index="depth", columns="variance", values="train")
+maps = results.pivot(index="depth", columns=["weights", "variance"], values="train")
 
 # %%
 look = {"x": variances, "y": depths, "xscale": "log", "yscale": "log", "vmin": 0.1, "vmax": 1.0}
@@ -582,6 +531,11 @@ plots.show(axes[0])
 # Now look at the peak. On the critical line $\xi$ is endless, so theory puts no bound on depth. But
 # at depth 80 the Gaussian networks have faded and the orthogonal ones have not. You know why: the
 # directions die, and chi cannot see it.
+#
+# The colours hide *what* is learnt. In chaos (variance 4, 20 layers) the test accuracy is far below
+# the training accuracy: chaos drives alike pictures apart, and the network learns them by heart.
+# And this is one recipe: more steps raise the peak ([the fine
+# map](experiments/phase_diagram.ipynb)).
 
 # %%
 results["decades"] = results["depth"] * np.interp(results["variance"], grid, per_layer)
@@ -594,33 +548,23 @@ for name in ("Gaussian", "orthogonal"):
     claims.claim(f"{name}, beyond 4 decades, best", best, below=0.4, drifts=True)
 
 # %%
-deepest = {name: table.loc[80].max() for name, table in maps.items()}
-claims.claim("Gaussian, depth 80: best", deepest["Gaussian"], between=(0, 0.75), drifts=True)
-claims.claim("orthogonal, depth 80: best", deepest["orthogonal"], between=(0.85, 1), drifts=True)
-
-# %% [markdown]
-# One thing the map hides: *what* was learnt. Take a network in chaos, variance 4, orthogonal, 20
-# layers, and compare its accuracy on training pictures with that on test pictures.
-
-# %%
-chaotic = results.query("weights == 'orthogonal' and depth == 20 and variance == 4").iloc[0]
-gap = chaotic["train"] - chaotic["test"]
+chaotic = results.query("weights == 'orthogonal' and depth == 20 and variance == 4")
+gap = (chaotic["train"] - chaotic["test"]).item()
+plain, kept = maps.loc[80, "Gaussian"].max(), maps.loc[80, "orthogonal"].max()
+claims.claim("Gaussian, depth 80: best", plain, below=0.75, drifts=True)
+claims.claim("orthogonal, depth 80: best", kept, between=(0.85, 1), drifts=True)
 claims.claim("chaos: training minus test accuracy", gap, above=0.3, drifts=True)
 
 # %% [markdown]
-# It learnt its pictures by heart. Chaos drives alike pictures apart, so what holds for one does not
-# hold for its neighbour. And the map shows one recipe: more steps raise the peak
-# ([the fine map](experiments/phase_diagram.ipynb)).
-#
 # **Question.** A tanh network of 80 layers with weight variance 1 does not train, and $\xi$ is 3.6
 # layers. What is the first thing to change?
 #
 # <details><summary>The weight variance, towards 1.76</summary>Right. 80 layers are 22 times xi
 # here, almost five decades. Near the critical line xi is long.</details>
-# <details><summary>Gaussian weights to orthogonal ones, same variance</summary>Not this: chi stays,
-# and beyond four decades the orthogonal map is dark as well.</details>
-# <details><summary>The weight variance, towards 6</summary>Not this: that is chaos, where chi is
-# far above 1. The network would be too deep in units of xi again.</details>
+# <details><summary>Gaussian weights to orthogonal ones</summary>Not this: chi stays, and beyond
+# four decades the orthogonal map is dark as well.</details>
+# <details><summary>The weight variance, towards 6</summary>Not this: that is chaos, too deep in
+# units of xi again.</details>
 
 # %% [markdown]
 # ## A thousand layers
@@ -628,7 +572,7 @@ claims.claim("chaos: training minus test accuracy", gap, above=0.3, drifts=True)
 # Everything is in place for a plain network of `nn.Linear` and `nn.Tanh` a thousand times, no skips
 # and no norm. The recipe has four pieces:
 #
-# 1. **gain** near 1, so that chi is near 1;
+# 1. a **[gain](../docs/glossary.md#gain)** near 1, so that chi is near 1;
 # 2. a trace of **bias**;
 # 3. **orthogonal** weights, so that no direction dies;
 # 4. a **learning rate** for the hidden layers that shrinks with depth.
@@ -646,17 +590,14 @@ gains.map("{:.4f}".format)
 
 # %% [markdown]
 # At gain 1.02 chi is 0.9996, and a thousand layers cost next to nothing. (Without bias it would be
-# 1.0005: the trace of bias keeps the network on the side of order.) The others look close.
+# 1.0005: the trace of bias keeps the network in order.) The others look close, too. We will measure
+# five starts, the recipe and four neighbours.
 #
 # **Predict.** Gain 0.95 instead of 1.02: how many decades does the delta norm lose in 1,000 layers?
 
 # %%
 guess = None
 prediction = claims.predict("Decades lost at gain 0.95?", guess)
-
-# %% [markdown]
-# We measure five starts: the recipe and four neighbours, each of which changes one or two pieces.
-# (About 15 seconds: the probe works in float64.)
 
 
 # %%
@@ -674,29 +615,29 @@ settings = {
 }
 
 # %%
-lost, answers = {}, {}
-for name, setting in train.each(settings.items()):
-    net = models.build(setting, 64, 10, seed).double()
+nets = {name: models.build(setting, 64, 10, seed) for name, setting in settings.items()}
+lost = {}
+for name, net in train.each(nets.items()):
     lost[name] = probe.record(net, inputs, targets, cross_entropy).decades_lost
-    answers[name] = net[:-1](inputs.double()).detach()  # (64, 64): pictures, units
 prediction.compare(lost["orthogonal, 0.95"])
 pd.DataFrame({"decades lost": lost}).map("{:.0f}".format)
-
-# %% [markdown]
-# A gain 7 % lower costs 23 decades; at 1.2 the delta *grows* by nearly seven. The recipe loses less
-# than one decade, and theory says so before the network is built (`models.predicted_profile`). Most
-# of that goes in the first layers, while $q$ comes down from the pictures to its fixed point.
 
 # %%
 predicted = -np.log10(models.predicted_profile(settings["the recipe"], inputs)[0])
 claims.claim("the recipe: decades lost, predicted", predicted, between=(0.8, 1))
 claims.claim("the recipe: decades lost", lost["the recipe"], between=(0.6, 1))
+claims.claim("Gaussian, 1.02: decades lost", lost["Gaussian, 1.02"], between=(-1.5, 8))
+claims.claim("Xavier: decades lost", lost["Xavier"], between=(1, 8))
 claims.claim("orthogonal, 0.95: decades lost", lost["orthogonal, 0.95"], between=(22.5, 23.5))
 claims.claim("orthogonal, 1.2: decades lost", lost["orthogonal, 1.2"], between=(-7.5, -6), digits=1)
 
 # %% [markdown]
-# By the norm, Gaussian weights and Xavier look bearable: a few decades down, in some draws none. So
-# look at the third piece. After all layers, in how many directions do the 64 pictures still differ?
+# A gain 7 % lower costs 23 decades; at 1.2 the delta *grows* by nearly seven. The recipe loses less
+# than one, as theory said before the network was built, most of it in the first layers, where $q$
+# comes down to its fixed point.
+#
+# Gaussian weights and Xavier's look bearable, a few decades down. So look at the third piece. After
+# all layers, in how many directions do the 64 pictures still differ?
 #
 # To count directions, find the variance $\lambda_i$ of the points along each (the squared singular
 # values of the table of points, less its mean), and take
@@ -735,30 +676,29 @@ guess = None
 prediction = claims.predict("Directions after 1,000 layers of Xavier?", guess)
 
 # %%
-spread = {name: directions(answer) for name, answer in answers.items()}
+spread = {}
+for name, net in nets.items():
+    spread[name] = directions(net.double()[:-1](inputs.double()).detach())
 prediction.compare(spread["Xavier"])
-names = ["the recipe", "Gaussian, 1.02", "Xavier"]
-pd.DataFrame({"directions": {name: spread[name] for name in names}}).map("{:.1f}".format)
-
-# %% [markdown]
-# *One.* All digits lie on a line, and nobody tells ten digits apart on a line. The norm of delta,
-# this course's favourite number, does not show it. In the recipe the pictures still differ in some
-# seventeen directions.
+shown = {name: spread[name] for name in ("the recipe", "Gaussian, 1.02", "Xavier")}
+pd.DataFrame({"directions": shown}).map("{:.1f}".format)
 
 # %%
-claims.claim(
-    "directions in the corners of a square", easy["corners of a square"], about=2, within=1e-5
-)
+claims.claim("corners of a square", directions(square), about=2, within=1e-5)
 claims.claim("the recipe: directions", spread["the recipe"], between=(14, 25))
 claims.claim("Gaussian, 1.02: directions", spread["Gaussian, 1.02"], between=(1, 1.2))
 claims.claim("Xavier: directions", spread["Xavier"], between=(1, 1.2))
 
 # %% [markdown]
+# *One.* All digits lie on a line, and nobody tells ten digits apart on a line. The norm of delta,
+# this course's favourite number, does not show it. With the recipe they still differ in some
+# seventeen directions.
+#
 # ## How long a step?
 #
 # The last piece is the learning rate. Each layer takes its step as if the others stood still. But
-# they all move, all in the direction that lowers the loss, so their effects on the output add up.
-# A thousand usual steps at once are a thousand times too much.
+# they all move, all in the direction that lowers the loss, so their effects on the output add up: a
+# thousand usual steps at once are a thousand times too much.
 #
 # Is it so? We let all hidden layers take one step of Adam and ask how far the last hidden
 # activations move, relative to their size. (`models.fused` turns the equal layers in the middle
@@ -783,11 +723,6 @@ for layers in (10, 100, 1000):
 steps = pd.DataFrame(rows).set_index("layers")
 steps.map("{:.1g}".format)
 
-# %% [markdown]
-# At one rate for all, ten times as many layers move the output about ten times as far. With a rate
-# of $0.01/L$ it moves by a tenth or two of its size at any depth. This is the rule for the hidden
-# layers. The first and the last layer stand alone and keep Adam's usual 0.001.
-
 # %%
 same, shrinking = steps["rate 0.00001"], steps["rate 0.01 / layers"]
 claims.claim("same rate: 100 layers over 10", same[100] / same[10], about=10, factor=1.6)
@@ -796,9 +731,14 @@ claims.claim("0.01 / layers: the least of three", shrinking.min(), above=0.07)
 claims.claim("0.01 / layers: the most of three", shrinking.max(), below=0.3)
 
 # %% [markdown]
+# At one rate, ten times as many layers move the output about ten times as far. With $0.01/L$ it
+# moves by a tenth or two of its size at any depth. This is our rate for the hidden layers. The
+# first and the last layer stand alone and keep Adam's usual 0.001.
+#
 # Now train. The *frozen twin* starts likewise, but its hidden layers stay as they were drawn (a
 # rate of 0): it shows what the two ends can do alone. A third network has Adam's usual rate
-# everywhere. (About 40 seconds; we count the processor seconds of the first.)
+# everywhere. Then the four neighbours, 30 steps each. (About a minute; we count the processor
+# seconds of the first.)
 
 
 # %%
@@ -820,51 +760,41 @@ runs["frozen twin"] = trained("the recipe", 100, hidden=0.0)
 runs["rate 0.001 for all"] = trained("the recipe", 30, hidden=0.001)
 
 # %%
-ax = plots.training_curves(runs, chance=2.303, title="1,000 tanh layers, no skips, no norm")
-plots.show(ax)
-
-# %% [markdown]
-# **Reading the figure.** A plain network of 1,000 layers learns, in seconds, by initialisation
-# alone. With the usual rate for all layers the same network learns nothing.
-#
-# The frozen twin learns, too: two trained ends around a thousand layers that lose nothing. Its
-# accuracy even looks decent, but its loss stays well above that of the recipe. So the hidden layers
-# do their part. Whoever boasts of a thousand layers should show this twin beside them.
-
-# %%
-good, twin = runs["the recipe"], runs["frozen twin"]
-usual = runs["rate 0.001 for all"].test_accuracy
-ratio = twin.losses[-10:].mean() / good.losses[-10:].mean()
-claims.claim("1,000 layers: test accuracy", good.test_accuracy, above=0.95, drifts=True)
-claims.claim("frozen twin: test accuracy", twin.test_accuracy, between=(0.7, 0.93), drifts=True)
-claims.claim("last ten losses, twin over recipe", ratio, above=1.3, drifts=True)
-claims.claim("rate 0.001 for all: test accuracy", usual, below=0.3, drifts=True)
-
-# %% [markdown]
-# And the four neighbours? Each gets the recipe's rates and 30 steps. (About 20 seconds.)
-
-# %%
-neighbours = {}
+neighbours = {"the recipe": runs["the recipe"]}
 for name in train.each(list(settings)[1:]):
     neighbours[name] = trained(name, 30)
 
 # %%
-shown = {"the recipe": runs["the recipe"], **neighbours}
-ax = plots.training_curves(shown, chance=2.303, title="Four neighbours of the recipe")
-ax.set_xlim(0, 30)
-plots.show(ax)
+figure, axes = plots.panels(2)
+title = "1,000 tanh layers, no skips, no norm"
+plots.training_curves(runs, chance=2.303, title=title, ax=axes[0])
+plots.training_curves(neighbours, chance=2.303, title="Four neighbours", ax=axes[1])
+plots.show(axes[0])
 
 # %% [markdown]
-# **Reading the figure.** Only the recipe comes down. The neighbours fail for three reasons, and
-# each was measured before any training. At gain 0.95 the gradient is 23 decades down. At 1.2 it is
-# up by nearly seven. With Gaussian weights or Xavier's all pictures lie on one line.
+# **Reading the figure.** Left: a plain network of 1,000 layers learns, in seconds. With the usual
+# rate for all layers it learns nothing. The frozen twin learns, too: two trained ends around a
+# thousand layers that lose nothing. Its accuracy even looks decent, but its loss stays well above
+# that of the recipe: the hidden layers do their part. Whoever boasts of a thousand layers should
+# show this twin beside them.
 #
-# The window of gains is a few per cent wide. This is the
+# Right: the neighbours fail for three reasons, each measured before any training. At gain 0.95 the
+# gradient is 23 decades down. At 1.2 it is up by nearly seven. With Gaussian weights or Xavier's
+# all pictures lie on one line. The window of gains is a few per cent wide: this is the
 # **[edge of chaos](../docs/glossary.md#edge-of-chaos)**.
 
 # %%
-for name, run in neighbours.items():
-    claims.claim(f"{name}: test accuracy", run.test_accuracy, below=0.3, drifts=True)
+good, twin, usual = runs["the recipe"], runs["frozen twin"], runs["rate 0.001 for all"]
+ratio = twin.losses[-10:].mean() / good.losses[-10:].mean()
+claims.claim("1,000 layers: test accuracy", good.test_accuracy, above=0.95, drifts=True)
+claims.claim("frozen twin: test accuracy", twin.test_accuracy, between=(0.7, 0.93), drifts=True)
+claims.claim("last ten losses, twin over recipe", ratio, above=1.3, drifts=True)
+claims.claim("rate 0.001 for all: test accuracy", usual.test_accuracy, below=0.3, drifts=True)
+
+# %%
+for name in list(settings)[1:]:
+    accuracy = neighbours[name].test_accuracy
+    claims.claim(f"{name}: test accuracy", accuracy, below=0.3, drifts=True)
 
 # %% [markdown]
 # ## Ten times deeper
@@ -900,10 +830,10 @@ above_one = np.exp(1 / law.loc[1.02, "xi"]) - 1
 claims.claim("chi - 1 at gain 1.02, no bias", above_one, about=0.0005, within=0.02)
 
 # %% [markdown]
-# To stay equally deep in units of $\xi$, then, **gain - 1 must shrink like the root of the depth**,
-# depth to the power -1/2. The bias variance must shrink like depth to the power -3/2: a bias
-# variance $b$ lowers chi by about $b/q$, which must fall like 1/depth, and $q$ is about gain - 1.
-# We start at 1,000 layers with our recipe.
+# To stay equally deep in units of $\xi$, then, **gain - 1 must shrink like depth to the power
+# -1/2**. And the bias variance like depth to the power -3/2: a bias variance $b$ lowers chi by
+# about $b/q$, which must fall like 1/depth, and $q$ is about gain - 1. We start with our recipe at
+# 1,000 layers.
 
 # %%
 unscaled = theory.fixed_point("tanh", 1.02**2, 2e-5).chi
@@ -917,13 +847,7 @@ for layers in (1000, 10_000, 100_000):
     row["with gain 1.02"] = -layers / 2 * np.log10(unscaled)
     rows.append(row)
 deeper = pd.DataFrame(rows).set_index("depth")
-pd.concat([deeper[["gain"]].map("{:.4f}".format), deeper.iloc[:, 1:].map("{:.2g}".format)], axis=1)
-
-# %% [markdown]
-# Scaled in this way, a hundred times as many layers lose the same tenth of a decade at the fixed
-# point. With the recipe of 1,000 layers, unchanged, they would lose nine. Theory promises nothing
-# about training, but [ten thousand layers](experiments/ten_thousand_layers.ipynb) do train, to
-# above 0.93, even at gain 1.02.
+deeper.map("{:.4g}".format)
 
 # %%
 lost_scaled, lost_unscaled = deeper["decades lost"], deeper["with gain 1.02"]
@@ -934,6 +858,11 @@ claims.claim("100,000 layers, scaled", lost_scaled[100_000], about=0.1, within=0
 claims.claim("100,000 layers, gain 1.02", lost_unscaled[100_000], about=9.3, within=0.02)
 
 # %% [markdown]
+# Scaled in this way, a hundred times as many layers lose the same tenth of a decade at the fixed
+# point. With the recipe of 1,000 layers, unchanged, they would lose nine. Theory promises nothing
+# about training, but [ten thousand layers](experiments/ten_thousand_layers.ipynb) do train, to
+# above 0.93, even at gain 1.02.
+#
 # ### Exercise 6.3 - my_start (open)
 #
 # *About 20 minutes, hard.*
@@ -981,15 +910,14 @@ exercises.check(my_start)
 #
 # That such depth helps: on these digits it does not. That it is wise: skips and norms reach it over
 # a wide range of gains, rates and activations. The recipe was found at width 64 on one data set,
-# its two rates by trial. And 100 steps are few: we did not ask what the network would learn in the
-# end.
+# its two rates by trial.
 #
 # ## Summary
 #
 # * A layer of $n$ ReLU units multiplies the squared gradient by a random factor of variance 5/n.
 #   The typical network of 20 layers of 50 keeps 0.37 of it, while the mean is 1.
-# * 40 Gaussian layers leave a millionth of the middle direction of 64; orthogonal ones keep all. The
-#   norm does not tell.
+# * 40 Gaussian layers leave a millionth of the middle direction of 64, orthogonal ones keep all,
+#   and the norm does not tell.
 # * Orthogonal weights, gain 1.02, a trace of bias and a rate of $0.01/L$ train 1,000 tanh layers to
 #   above 0.95 in 100 steps. Gaussian weights, Xavier's, gain 0.95 and gain 1.2 stay below 0.3.
 #
