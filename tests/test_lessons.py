@@ -826,6 +826,20 @@ def test_worked_lessons_are_executed_and_never_written_over_somebodys_file(root)
         list(copies.solutions(folder))
 
 
+def test_links_of_a_worked_lesson_lead_to_pages_beside_it(root):
+    reference_pages(root)
+    write(root, FOLDED + LESSON.removeprefix(MARKDOWN))
+    folder = root / "worked"
+    folder.mkdir()
+    (folder / "formulas.md").write_text("my notes")
+    list(copies.solutions(folder))
+    prose = nbformat.read(folder / "01_theory.ipynb", as_version=4).cells[0].source
+    assert "](glossary.md#decade)" in prose
+    assert "[01](01_theory.ipynb#Why)" in (folder / "glossary.md").read_text()
+    assert (folder / "formulas.md").read_text() == "my notes"
+    list(copies.solutions(folder))
+
+
 def test_a_worked_lesson_that_fails_is_not_written(root):
     write(root, LESSON + "\n# %%\n1 / 0\n")
     with pytest.raises(ValueError, match="not written: 01_theory"):

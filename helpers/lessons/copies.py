@@ -89,6 +89,8 @@ def reset(folder: Path, names: Iterable[str]) -> list[str]:
 def solutions(folder: Path, names: Iterable[str] = (), workers: int | None = None) -> Iterator[str]:
     """Execute the worked version of each lesson and store it in a folder.
 
+    The pages that lessons link to are laid beside them, unless they are there.
+
     Args:
         folder: Where to; made when missing. A file in it is replaced only if
             it is a worked version from here that nobody has edited.
@@ -117,10 +119,16 @@ def solutions(folder: Path, names: Iterable[str] = (), workers: int | None = Non
             failed.append(path.stem)
             yield f"{path.stem}: FAILED, {run.failure}"
             continue
+        for cell in run.notebook.cells:
+            if cell.cell_type == "markdown":
+                cell.source = reference.beside_lessons(cell.source)
         run.notebook.metadata["course"] = {"worked": _fingerprint(views.serialised(run.notebook))}
         folder.mkdir(parents=True, exist_ok=True)
         files.write(folder / f"{path.stem}.ipynb", views.serialised(run.notebook))
         yield f"{path.stem}: worked version written after {run.seconds:.1f} s"
+    for page in reference.paths():
+        if folder.is_dir() and not (folder / page.name).exists():
+            files.write(folder / page.name, reference.handed_out(page).encode())
     if failed:
         raise ValueError(f"not written: {', '.join(failed)}")
 
