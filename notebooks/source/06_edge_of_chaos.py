@@ -94,8 +94,8 @@ both = pd.DataFrame({"factor": factors, "its logarithm": logs})
 both.describe().loc[["mean", "std", "min", "max"]].map("{:.2f}".format)
 
 # %% [markdown]
-# The mean factor is 1, as promised. But the layers scatter around it by a third, some of them far.
-# (The logarithm comes later.) Where does the scatter come from? Let the layer have $n$ units.
+# The mean factor is 1, as promised. But the layers scatter around it by about 0.3, and some are far
+# out. (The logarithm comes later.) Where does the scatter come from? Let the layer have $n$ units.
 #
 # > An entry of $W^\top\delta$ is a sum of $n$ independent normal numbers, so it is
 # > $\sqrt{2/n}\,\|\delta\|$ times a standard normal number $g$. Behind the ReLU a unit adds $2g^2$
@@ -120,7 +120,7 @@ pd.DataFrame(rows).set_index("width").map("{:.2g}".format)
 # Now many layers. Their factors multiply, so their *logarithms* add up. Write a factor as $1+x$,
 # where $x$ has mean 0 and mean square $5/n$. For small $x$, $\log(1+x)\approx x-x^2/2$, on average
 # $-\tfrac12\cdot5/n$: *below* 0, though the mean factor is 1. For 50 units it is -0.05, close to
-# the -0.06 in the table. That is little, but it adds up.
+# what stands in the first table. That is little, but it adds up.
 #
 # Let $s$ be the **share** of the squared norm that gets through all layers. We measure it in a
 # thousand real networks at once (one more axis in front), where not a coin but the signal decides
@@ -263,8 +263,8 @@ for ax, matrices, title in ((axes[0], gaussian, "Gaussian"), (axes[1], rotations
     look = {"xlabel": "first coordinate", "ylabel": "second", "title": title, "legend": False}
     x = {name: points[0] for name, points in shapes.items()}
     plots.curves({name: points[1] for name, points in shapes.items()}, x=x, **look, ax=ax)
-    ax.set(aspect="equal", ylim=(-1.5, 2.2))
-axes[0].legend(loc="upper left", ncols=2)
+    ax.set_aspect("equal")
+axes[1].legend(loc="center")
 plots.show(axes[0])
 
 # %% [markdown]
@@ -360,8 +360,8 @@ plots.show(axes[0])
 # for depths far beyond the width.) Orthogonal weights lose nothing.
 #
 # Right: tanh, with weights 1.02 times as large, changes little. Orthogonal layers still treat all
-# but the last few directions alike. ReLU has no such start: it deletes about half of the directions
-# in every layer.
+# but the last few directions much alike. ReLU has no such start: it deletes about half of the
+# directions in every layer.
 
 # %%
 middle = linear["Gaussian"][32 - 1]
@@ -721,7 +721,7 @@ for layers in (10, 100, 1000):
     row = {"layers": layers, "rate 0.00001": moved(layers, 1e-5)}
     rows.append(row | {"rate 0.01 / layers": moved(layers, 0.01 / layers)})
 steps = pd.DataFrame(rows).set_index("layers")
-steps.map("{:.1g}".format)
+steps.map("{:.2g}".format)
 
 # %%
 same, shrinking = steps["rate 0.00001"], steps["rate 0.01 / layers"]
@@ -769,6 +769,7 @@ figure, axes = plots.panels(2)
 title = "1,000 tanh layers, no skips, no norm"
 plots.training_curves(runs, chance=2.303, title=title, ax=axes[0])
 plots.training_curves(neighbours, chance=2.303, title="Four neighbours", ax=axes[1])
+axes[1].set_xlim(-1, 30)
 plots.show(axes[0])
 
 # %% [markdown]
