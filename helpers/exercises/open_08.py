@@ -36,7 +36,7 @@ def _is_a_number(answer: Callable[..., Any]) -> tuple[bool, str]:
 
 
 def _matters(answer: Callable[..., Any]) -> tuple[bool, str]:
-    total = math.fsum(factor**2 for factor in _factors(answer))
+    total = math.fsum(factor * factor for factor in _factors(answer))
     return total >= _LEAST, f"the sum is {text.number(total, 3)}"
 
 

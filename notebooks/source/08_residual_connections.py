@@ -91,8 +91,9 @@ claims.claim("theirs agrees with ours", torch.equal(block(x), x + torch.sigmoid(
 #
 # * the answer: `relu(layer(x) + x)`. The activation comes after the sum, so we call it
 #   **[post-add](../docs/glossary.md#post-add)**;
-# * the blog post: `x + relu(linear(x))`, **[pre-add](../docs/glossary.md#pre-add)**. It says that
-#   this solves vanishing "(and exploding)" gradients.
+# * the blog post: `x + relu(linear(x))`, before the sum,
+#   **[pre-add](../docs/glossary.md#pre-add)**. It says that this solves vanishing "(and exploding)"
+#   gradients.
 #
 # The study notes' $x + F(x)$ fits both.
 #
@@ -299,7 +300,7 @@ measured = {"x + F": growth(plus)}
 prediction.compare(measured["x + F"]["gradient"].max())
 claims.claim("2xF / x², mean of eight blocks", by_block["2xF / x²"].mean(), between=(-0.1, 0.1))
 claims.claim("signal, all blocks", measured["x + F"]["signal"].max(), about=2**blocks, factor=2)
-claims.claim("gradient", measured["x + F"]["gradient"].max(), about=2**blocks, factor=2)
+claims.claim("gradient, all blocks", measured["x + F"]["gradient"].max(), about=2**blocks, factor=2)
 measured["x + F"].iloc[[0, 1, 2, 3, -3, -2, -1]]  # a row for each number of blocks passed
 
 # %% [markdown]
