@@ -7,6 +7,7 @@ at a pre-activation.
 import html
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -51,6 +52,10 @@ class Ledger:
     def __str__(self) -> str:
         shares = ", ".join(f"{kind} {decades:.1f}" for kind, decades in self.by_kind.items())
         return f"{self.total:.1f} decades lost: {shares or 'one weight layer only'}"
+
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
+        """Be one line where no table can be shown; all digits would differ between processors."""
+        printer.text(str(self))
 
     def _repr_html_(self) -> str:
         rows = "".join(

@@ -17,7 +17,8 @@
 #
 # **By the end you can**
 #
-# * split the decades that a network loses among its slopes and its weights, module by module;
+# * split the [decades](../docs/glossary.md#decade) that a network loses among its
+#   [slopes](../docs/glossary.md#slope) and its weights, module by module;
 # * find by experiment what a change saves, and show that the answer depends on the other causes;
 # * say at which depth a thousandth of the gradient is left, and for which networks never.
 
@@ -47,11 +48,10 @@ steps = 200
 #
 # [The five articles](../docs/sources.md) name their suspects: sigmoid and tanh (all five), depth
 # (all but the answer), poor initialisation (the study notes and the encyclopaedia entry), missing
-# skip connections (the study notes). No list has prices.
+# [skip connections](../docs/glossary.md#skip) (the study notes). No list has prices.
 #
-# We count in [decades](../docs/glossary.md#decade), powers of ten. Lesson 00 showed a
-# **[ledger](../docs/glossary.md#ledger)**, the list of who took how many. Here is one: 4 layers
-# of 128 sigmoid units, with PyTorch's weights.
+# We count in decades, powers of ten. Lesson 00 showed a **[ledger](../docs/glossary.md#ledger)**,
+# the list of who took how many. Here is one: 4 layers of 128 sigmoid units, PyTorch's weights.
 
 # %%
 digits = data.digits(seed)
@@ -103,17 +103,18 @@ claims.claim("decades that a matrix takes, mean", takes["Linear"], about=0.24, w
 # %% [markdown]
 # ## Why 0.61, and why 0.24?
 #
-# **The slopes.** At a sigmoid each entry of the gradient is multiplied by the
-# [slope](../docs/glossary.md#slope) of its unit, at most 1/4. A sigmoid that takes 0.61 decades
-# leaves $10^{-0.61}=0.245$, almost that. So the units sit near the middle, where a sigmoid is
-# steepest. None needs to be [saturated](../docs/glossary.md#saturated).
+# **The slopes.** At a sigmoid each entry of the gradient is multiplied by the slope of its unit, at
+# most 1/4. A sigmoid that takes 0.61 decades leaves $10^{-0.61}=0.245$, almost that. So the units
+# sit near the middle, where a sigmoid is steepest. None needs to be
+# [saturated](../docs/glossary.md#saturated).
 #
 # **The weights.** A delta $d$ goes back through a matrix $W$ as $W^\top d$.
 #
 # > **On average, random weights multiply the squared norm by $\sigma_w^2$.** Entry $j$ of
 # > $W^\top d$ is the sum of $W_{ij}\,d_i$ over $i$. The weights are independent with mean 0. So in
 # > the mean square of this sum all mixed terms vanish, and $\mathrm{Var}\,W\cdot\|d\|^2$ is left.
-# > There are [fan_in](../docs/glossary.md#fan_in) such entries:
+# > There are [fan_in](../docs/glossary.md#fan_in) such entries. With the
+# > [weight variance](../docs/glossary.md#weight-variance) $\sigma_w^2$:
 # >
 # > $$\mathrm{E}\,\|W^\top d\|^2=\sigma_w^2\,\|d\|^2,\qquad
 # > \sigma_w^2=\text{fan\_in}\cdot\mathrm{Var}\,W.$$
@@ -152,8 +153,7 @@ plots.show(ax)
 # %% [markdown]
 # **Reading the figure.** Walk with the gradient, from the loss on the left to the input on the
 # right. Each bar hangs where the one before it ended: a short one for the weights, a long one for
-# the slopes. No single layer is guilty. The slopes took
-# 11.6 decades, the weights the other 4.5.
+# the slopes. No single layer is guilty. The slopes took 11.6 decades, the weights the other 4.5.
 
 # %%
 slopes, weights = ledger.by_kind["activation"], ledger.by_kind["weights"]
@@ -199,9 +199,9 @@ ax = plots.bars(kinds, ylabel="decades lost in 20 layers", title="Four ledgers, 
 plots.show(ax)
 
 # %% [markdown]
-# **Reading the figure.** The sigmoid's slopes take most of what it loses. Those of tanh take next
-# to nothing, 0.2 decades of 4.7: near zero the slope of tanh is 1. (The blog post calls its
-# derivatives "also small".) Nearly everything went to the weights. "Sigmoid or tanh" is two cases.
+# **Reading the figure.** The sigmoid's slopes take most of what it loses. Those of tanh take 0.2
+# decades of 4.7: near zero the slope of tanh is 1. (The blog post calls its derivatives "also
+# small".) Nearly everything went to the weights. "Sigmoid or tanh" is two cases.
 #
 # ReLU is half of each. "No shrinking", says the blog post, and the chapter multiplies
 # $1\times1\times1$. Both forget the units whose slope is 0. On average half of all units are off,
@@ -218,8 +218,9 @@ for name, slopes, weights in (("relu", 2.9, 4.6), ("relu, he", 2.9, -2.9)):
 
 # %% [markdown]
 # So let us cure tanh. It loses 4.7 decades, nearly all of them in its weights. We multiply every
-# weight by 4. By the rule each of the 19 matrices then hands down $\log_{10}4=0.60$ decades more,
-# 11.4 in all. Does nothing else change? Larger weights also make larger pre-activations.
+# weight by 4. By the rule each of the 19 matrices then passes on $\log_{10}4=0.60$ decades more,
+# 11.4 in all. But larger weights also make larger
+# [pre-activations](../docs/glossary.md#pre-activation).
 #
 # **Predict.** How many decades will the new network lose? (Below zero: gain.)
 
@@ -235,8 +236,8 @@ took.loc[["tanh", "tanh, times 4"]].round(1)
 # %% [markdown]
 # The weights did what the rule says: they became better by 11.4 decades. The network became better
 # by only 6.4, from 4.7 lost to 1.7 gained. The larger weights drive tanh into its flat ends. Now
-# the *slopes* take over 5 decades. (All slopes are below 1
-# here, "guaranteeing that the gradient will shrink", says the chapter. It grew.)
+# the *slopes* take over 5 decades. (All slopes are below 1 here, "guaranteeing that the gradient
+# will shrink", says the chapter. It grew.)
 #
 # **A ledger is accounting, not causation.** It says where the gradient went. What a change would
 # save, only the change can tell.
@@ -250,13 +251,13 @@ claims.claim("times 4: lost in all", louder["total"], about=-1.7, within=0.1)
 claims.claim("times 4: slopes take", louder["activation"], between=(5, 5.6))
 
 # %% [markdown]
-# **Question.** In a ledger of tanh the weights take 4.5 decades of 4.7. What follows?
+# **Question.** In the ledger of tanh the weights take 4.6 decades of 4.7. What follows?
 #
 # <details><summary>tanh is harmless, in every network</summary>Not this: with weights four times as
 # large its slopes took over 5 decades.</details>
-# <details><summary>Weights that give back 4.5 decades leave 0.2 lost</summary>Not this: the slopes
+# <details><summary>Weights that give back 4.6 decades leave 0.1 lost</summary>Not this: the slopes
 # depend on the weights, and change with them.</details>
-# <details><summary>In this network, 4.5 decades were lost at weights</summary>Right. A ledger tells
+# <details><summary>In this network, 4.6 decades were lost at weights</summary>Right. A ledger tells
 # what happened, not what would happen elsewhere.</details>
 
 # %% [markdown]
@@ -300,7 +301,7 @@ exercises.check(layer_ledger)
 #
 # To learn what a change saves, make it, and nothing else, and measure again. But is the answer the
 # same in another network? The smallest experiment that can tell has two changes, A and B, and four
-# networks. Here are made-up losses, in decades, to be done in your head.
+# networks. Here are made-up losses, in decades:
 #
 # | | without B | with B |
 # |---|---|---|
@@ -316,8 +317,9 @@ exercises.check(layer_ledger)
 # B mend the same damage.
 #
 # Now four real networks, all sigmoid, at PyTorch's default. Change A: 5 layers instead of 20.
-# Change B: a **[skip connection](../docs/glossary.md#skip)**, which adds the input of a layer to
-# its output. Such a layer computes `x + torch.sigmoid(linear(x))`, in short $x+\phi(Wx)$.
+# Change B: a skip, which adds the input of a layer to its output. Such a layer computes
+# `x + torch.sigmoid(linear(x))`, in short $x+\phi(Wx)$, called
+# [pre-add](../docs/glossary.md#pre-add): the activation comes before the sum.
 
 
 # %%
@@ -352,7 +354,6 @@ claims.claim("main effect of the skip", by_skip.mean(), below=9.5)
 # <details><summary>-2</summary>Right. Together they save 5, two less than the sum, 7.</details>
 # <details><summary>5</summary>Not this: 5 is all that both save. How much of it was to be
 # expected?</details>
-# <details><summary>1</summary>Not this: 1 decade is what stays lost.</details>
 
 # %% [markdown]
 # ### Exercise 3.2 - effects (4 points)
@@ -365,8 +366,7 @@ claims.claim("main effect of the skip", by_skip.mean(), below=9.5)
 # second; and the interaction, what both save together beyond the sum of what each saves alone.
 # Tables without an interaction earn 1 point, others 3.
 #
-# <details><summary>Hint</summary>Each main effect is a mean of two savings, and you find both in
-# the table.</details>
+# <details><summary>Hint</summary>Each main effect is a mean of two savings.</details>
 # <details><summary>More help</summary>The first change saves `neither - first` without the second
 # and `second - both` with it. Both save `neither - both`.</details>
 
@@ -394,18 +394,14 @@ exercises.check(effects)
 # ## All causes, crossed
 #
 # Now all suspects at once. A **factorial** experiment (Fisher 1935) tries every combination of
-# levels of all factors, in one family of networks, on the same data.
+# levels of all factors, in one family of networks, on the same data. Our factors are
 #
-# | factor | levels |
-# |---|---|
-# | activation | sigmoid, tanh, ReLU |
-# | weights | PyTorch's default; matched, as the articles advise: Xavier, Xavier, He |
-# | skip | none; $\phi(x + Wx)$ as in the answer; $x + \phi(Wx)$ as in study notes and blog post |
-# | depth | 5, 10, 20 layers |
-#
-# **[Xavier's](../docs/glossary.md#xavier)** weights have the variance 2/(fan_in + fan_out), so
-# $\sigma_w^2=1$ where both are equal. $\phi(x+Wx)$ is called
-# [post-add](../docs/glossary.md#post-add), $x+\phi(Wx)$ [pre-add](../docs/glossary.md#pre-add).
+# * the activation, and the depth;
+# * the weights: PyTorch's default, or *matched*, as the articles advise: He's for ReLU,
+#   **[Xavier's](../docs/glossary.md#xavier)** for the others, of variance
+#   2/(fan_in + [fan_out](../docs/glossary.md#fan_out)), so $\sigma_w^2=1$ where both are equal;
+# * the skip: none, $x+\phi(Wx)$ as in the study notes and the blog post, or $\phi(x+Wx)$ as in the
+#   answer, called [post-add](../docs/glossary.md#post-add).
 
 # %%
 levels = {"activation": ["sigmoid", "tanh", "relu"], "weights": ["default", "matched"]}
@@ -518,8 +514,8 @@ saved = savings("skip", "no skip", "x + φ(Wx)")
 saved.unstack("depth").round(1)
 
 # %% [markdown]
-# Twelve situations, twelve prices: from half a decade to 15.4. Their mean is 4.4 decades. That is
-# the main effect, the one number that a list of causes would print.
+# Twelve situations, from half a decade to 15.4. Their mean is 4.4 decades. That is the main effect,
+# the one number that a list of causes would print.
 #
 # We do the same for every change. A bar is a main effect, each dot one situation.
 
@@ -583,8 +579,8 @@ claims.claim("the worst: by adding", worst["added"], below=10)
 # %% [markdown]
 # ## Do the decades decide who learns?
 #
-# So far nobody has learnt anything. We train these 36 networks for 200 steps of SGD at a rate of
-# 0.1 (about 20 seconds). What do you expect of test accuracy, drawn against decades lost?
+# We train these 36 networks for 200 steps of SGD at a rate of 0.1 (about 20 seconds), and draw test
+# accuracy against decades lost.
 
 # %%
 histories = []
@@ -608,9 +604,9 @@ plots.show(ax)
 
 # %% [markdown]
 # **Reading the figure.** On the right, whoever starts more than 2 decades down is at chance, or
-# next to it, after 200 steps: 10 networks, whatever the cause. (With patience and a larger rate the
-# mildest do learn, as lesson 02 showed.) In the window from 1.2 decades gained to 2 lost there are
-# 24 networks. At least 21 of them learn, and the exact number of decades hardly matters.
+# next to it, after 200 steps: 10 networks, whatever the cause. (With patience the mildest do learn:
+# [lesson 02](02_symptoms.ipynb).) In the window from 1.2 decades gained to 2 lost there are 24
+# networks. At least 21 of them learn, and the exact number of decades hardly matters.
 
 # %%
 starved = runs[runs["lost"] > 2]
@@ -756,9 +752,9 @@ exercises.check(first_depth)
 # %% [markdown]
 # ## At the controls
 #
-# Now move things yourself. The **[gain](../docs/glossary.md#gain)** is $\sigma_w$, the standard
-# deviation of the weights times $\sqrt{\text{fan\_in}}$: 0.58 for PyTorch's default, about 1 for
-# Xavier's. The last three curves stay in grey, and *Reset* leads back to the picture printed here.
+# Now move things yourself. **[The gain](../docs/glossary.md#gain)** is $\sigma_w$: 0.58 for
+# PyTorch's default, about 1 for Xavier's. The last three curves stay in grey, and *Reset* leads
+# back to the picture printed here.
 
 
 # %%
@@ -807,7 +803,7 @@ pd.DataFrame({"decades lost": measured}).round(1)
 # %% [markdown]
 # Theory puts the quiet gain near 1.19, and there the measurement is within half a decade of level.
 # A fifth less loses more than a decade, a fifth more gains about one. At 1,000 layers the window is
-# narrower still: [lesson 06](06_edge_of_chaos.ipynb) goes there.
+# narrower still: lesson 06 goes there.
 
 # %%
 claims.claim("the quiet gain", quiet, about=1.19, within=0.04)
@@ -872,8 +868,8 @@ exercises.check(my_pair)
 # ## What this does not show
 #
 # Another width, other data or a norm between the layers may interact too, and our two skips are not
-# all skips (lesson 08). All decades were measured at the start. Each
-# network was trained once, at one rate: "does not learn" means in 200 steps.
+# all skips (lesson 08). All decades were measured at the start. "Does not learn" means in 200 steps
+# at one rate.
 #
 # ## Summary
 #
