@@ -15,6 +15,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from IPython.lib.pretty import pretty
 from torch import nn
 from torch.nn import functional
 from torch.nn.utils import parametrizations
@@ -545,6 +546,7 @@ def test_records_print_and_show():
     ledger = flow.ledger()
     assert str(ledger).startswith(f"{ledger.total:.1f} decades lost: weights ")
     assert "<td>tanh after one</td><td>activation</td>" in ledger._repr_html_()
+    assert pretty(ledger) == str(ledger)
     single = probe.record(nn.Linear(4, 2), X, Y, mse)
     assert str(single.ledger()) == "0.0 decades lost: one weight layer only"
     assert single.layer_names == ("model",)
