@@ -13,8 +13,8 @@
 # %% [markdown]
 # # 00 · What will I be able to do?
 #
-# About 20 minutes, the demonstration itself takes two. You need some PyTorch: what a layer, a loss
-# and an optimizer are. Runs on a laptop CPU, without a network connection.
+# You need some PyTorch: what a layer, a loss and an optimizer are. Runs on a laptop CPU, without a
+# network connection.
 #
 # **By the end you can**
 #

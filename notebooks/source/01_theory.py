@@ -13,7 +13,7 @@
 # %% [markdown]
 # # 01 · Where does the gradient go?
 #
-# About 60 minutes with the exercises. You need [00](00_start_here.ipynb). Runs on a laptop CPU.
+# You need [00](00_start_here.ipynb). Runs on a laptop CPU.
 #
 # **By the end you can**
 #

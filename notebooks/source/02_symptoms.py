@@ -13,7 +13,7 @@
 # %% [markdown]
 # # 02 · How do I notice?
 #
-# About 60 minutes with the exercises. You need [01](01_theory.ipynb). Runs on a laptop CPU.
+# You need [01](01_theory.ipynb). Runs on a laptop CPU.
 #
 # **By the end you can**
 #

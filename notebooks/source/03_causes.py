@@ -13,7 +13,7 @@
 # %% [markdown]
 # # 03 · Which cause costs how much?
 #
-# About 60 minutes with the exercises. You need [02](02_symptoms.ipynb). Runs on a laptop CPU.
+# You need [02](02_symptoms.ipynb). Runs on a laptop CPU.
 #
 # **By the end you can**
 #

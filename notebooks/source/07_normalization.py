@@ -13,7 +13,7 @@
 # %% [markdown]
 # # 07 · Does BatchNorm stabilise?
 #
-# About 75 minutes with the exercises. You need [01](01_theory.ipynb) and
+# You need [01](01_theory.ipynb) and
 # [02](02_symptoms.ipynb). Runs on a laptop CPU.
 #
 # **By the end you can**

@@ -13,7 +13,7 @@
 # %% [markdown]
 # # 08 · Why do skips work, and when do they not?
 #
-# About 75 minutes with the exercises. You need [01](01_theory.ipynb); lesson 07 helps. Runs on a
+# You need [01](01_theory.ipynb); lesson 07 helps. Runs on a
 # laptop CPU.
 #
 # **By the end you can**

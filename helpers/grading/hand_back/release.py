@@ -23,7 +23,7 @@ from helpers import exercises, files, text
 from helpers.exercises import stored
 from helpers.exercises.specification import Exercise
 from helpers.grading.hand_back.nbgrader_gradebook import cell_name
-from helpers.lessons import views
+from helpers.lessons import reference, views
 
 _LIBRARY = Path(helpers.__file__).parent
 _HANDOUT = Path(__file__).parent / "handout"
@@ -147,6 +147,7 @@ def release(
         for path in experiments:
             (draft / "notebooks" / "experiments" / path.name).write_bytes(_handout(path))
             yield f"{path.stem}: an experiment"
+        _write_reference(draft / "notebooks")
         library(draft)
         _write_surroundings(draft, lessons, root)
     yield f"{folder}: ready to hand out"
@@ -162,6 +163,12 @@ def release(
 def _handout(path: Path) -> bytes:
     """Return a notebook as students get it."""
     return views.serialised(views.handout(nbformat.read(path, as_version=4)))
+
+
+def _write_reference(folder: Path) -> None:
+    """Write glossary, formula sheet and sources beside lessons, whose links lead there."""
+    for page in reference.paths():
+        (folder / page.name).write_text(reference.handed_out(page), encoding="utf-8")
 
 
 def _write_surroundings(draft: Path, lessons: dict[Path, NotebookNode], root: Path) -> None:
@@ -302,6 +309,7 @@ def _write_nbgrader_course(draft: Path, lessons: dict[Path, NotebookNode]) -> No
         target = draft / "source" / path.stem / path.name
         target.parent.mkdir(parents=True)
         nbformat.write(_nbgrader_source(lesson), target)
+        _write_reference(target.parent)
 
 
 def _nbgrader_source(lesson: NotebookNode) -> NotebookNode:
@@ -313,6 +321,8 @@ def _nbgrader_source(lesson: NotebookNode) -> NotebookNode:
         tags = cell.metadata.get("tags", [])
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
+        else:
+            cell.source = reference.beside_lessons(cell.source)
         place = len(cells) + ("check" in tags)
         cells.append(cell)
         cells[place:place] = tests
