@@ -409,7 +409,7 @@ def test_no_sheet_gives_away_an_answer_that_has_marks():
     ("changes", "held"),
     [
         ({"residual": "rezero"}, [True, True, True, True, True]),
-        ({"residual": "pre-add", "norm": "layer"}, [True, True, True, True, True]),
+        ({"residual": "pre-act", "norm": "layer"}, [True, True, True, True, True]),
         ({"gain": 17.0}, [True, True, True, True, False]),  # level, and it does not learn
         ({"norm": "layer"}, [True, True, True, False, False]),
         ({"norm": "batch"}, [True, True, False, True, True]),

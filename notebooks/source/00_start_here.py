@@ -18,7 +18,8 @@
 #
 # **By the end you can**
 #
-# * show that a 30-layer network is dead, and say how many decades of gradient it is short of;
+# * show that a 30-layer network is dead, and say how many
+#   [decades](../docs/glossary.md#decade) (powers of ten) of gradient it is short of;
 # * name what took them, in one line, and revive the network with one line;
 # * use the four things that every lesson is made of: predictions, figures, claims and exercises.
 #
@@ -291,7 +292,7 @@ claims.claim("by one matrix, on average", weights / (depth - 1), about=0.24, wit
 # Same depth, same width, same data, same optimizer, same learning rate. The first line below
 # changes two fields. The activation becomes tanh, whose slope is 1 at zero. The weights become
 # **[orthogonal](../docs/glossary.md#orthogonal)**: such a matrix turns a vector and keeps its
-# length. No skip connections, no normalisation: those come later.
+# length. No [skip connections](../docs/glossary.md#skip), no normalisation: those come later.
 
 # %%
 alive = replace(dead, activation="tanh", initialization="orthogonal")
@@ -356,8 +357,8 @@ claims.claim("only the weights changed", weights_only.decades_lost, about=18.2, 
 claims.claim("only the activation changed", tanh_only.decades_lost, about=7.2, within=0.1)
 
 # %% [markdown]
-# It loses the 7 decades of the weights. With either half, layer 1 gets less than a millionth of what
-# layer 30 gets. To treat one of two causes is not enough.
+# It loses the 7 decades of the weights. With either half, layer 1 gets less than a millionth of
+# what layer 30 gets. To treat one of two causes is not enough.
 #
 # Another kind of cure leaves both causes where they are.
 # **[Batch norm](../docs/glossary.md#batch-norm)** stands between weights and sigmoid and gives each
@@ -396,8 +397,9 @@ claims.claim("taken by weights, in addition", shares["weights"] - weights, betwe
 # was said to a claim.
 #
 # * **Exercises** are checked on the spot. *Not attempted yet*: the cell still holds
-#   `raise NotImplementedError`. *Not yet*: a hint follows, or an input on which your answer differs,
-#   and more help after further tries. *Correct*: on many inputs. No exercise needs another one.
+#   `raise NotImplementedError`. *Not yet*: a hint follows, or an input on which your answer
+#   differs, and more help after further tries. *Correct*: on many inputs. No exercise needs another
+#   one.
 # * **Minutes** are counted from what stands there: 130 words of text or 9 lines of code a minute, a
 #   minute and a half for a figure or a prediction, 2.8 minutes for a point of an exercise. Twice as
 #   long is fine.
