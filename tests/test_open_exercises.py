@@ -361,7 +361,7 @@ def test_each_sheet_is_in_order(sheet):
 @pytest.mark.parametrize("exercise", exercises.OPEN.values(), ids=lambda one: one.name)
 def test_each_model_answer_holds_and_can_be_read_alone(exercise):
     assert judge(exercise, exercise.reference).status == "done"
-    space = {"math": math, "np": np, "torch": torch, "nn": nn}
+    space = {"math": math, "np": np, "torch": torch, "nn": nn, "replace": replace}
     for module in (data, models, probe, theory, train):
         space[module.__name__.split(".")[-1]] = module
     exec(exercises.worked(exercise.name), space)
@@ -400,6 +400,43 @@ def test_no_sheet_gives_away_an_answer_that_has_marks():
         assert given_away(path.read_text()) == []
     solution, reference = "slope = slope * x * (1 - x)", "slopes = [slope(one) for one in places]"
     assert given_away(f"x = 1\n    {solution}\n  {reference}\n") == [solution, reference]
+
+
+# ---- Lesson 00: a cure of one's own ---------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "held"),
+    [
+        ({"residual": "rezero"}, [True, True, True, True, True]),
+        ({"residual": "pre-act", "norm": "layer"}, [True, True, True, True, True]),
+        ({"gain": 17.0}, [True, True, True, True, False]),  # level, and it does not learn
+        ({"norm": "layer"}, [True, True, True, False, False]),
+        ({"norm": "batch"}, [True, True, False, True, True]),
+        ({"gain": 1e6}, [True, True, True, False, False]),  # nothing arrives at all
+        ({}, [True, True, True, False, False]),
+        ({"depth": 4}, [True, False, None, None, None]),
+        ({"activation": "tanh", "initialization": "orthogonal"}, [True, False, None, None, None]),
+    ],
+)
+def test_what_holds_of_a_cure(changes, held):
+    def my_cure(dead):
+        return replace(dead, **changes)
+
+    threads = torch.get_num_threads()
+    verdict = judge(exercises.OPEN["my_cure"], my_cure)
+    assert [one.holds for one in verdict.judged] == held
+    assert torch.get_num_threads() == threads
+
+
+@pytest.mark.parametrize("returned", [None, {"gain": 3.0}, models.Setting, "pre-act"])
+def test_what_is_no_setting_is_told(returned):
+    def my_cure(dead):
+        return returned
+
+    first, *others = judge(exercises.OPEN["my_cure"], my_cure).judged
+    assert first.measured == f"it returned one {type(returned).__name__}"
+    assert [one.holds for one in others] == [None] * 4
 
 
 # ---- Lesson 01: an activation of one's own -------------------------------------------
