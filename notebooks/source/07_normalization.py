@@ -264,10 +264,11 @@ plots.show(axes[0])
 # offset of each unit. Layer norm takes the offset for signal, divides by it, and what tells two
 # pictures apart shrinks. Batch norm subtracts it.
 #
-# Then a *centred* sigmoid, $\phi(z)-\tfrac12$, must be safe with layer norm, too.
+# Then a *centred* sigmoid, $\phi(z)-\tfrac12$, must be safe with layer norm, too. (Without biases:
+# they are common to all pictures as well.)
 
 # %%
-setting = models.Setting(21, width, "centered_sigmoid", norm="layer")
+setting = models.Setting(21, width, "centered_sigmoid", norm="layer", bias_var=0.0)
 centred = factor(delta_profile(setting))
 centred
 
