@@ -54,8 +54,6 @@ class Ledger:
 
     __repr__ = __str__  # short, as a notebook stores it beside the table
 
-    __repr__ = __str__  # short, as a notebook stores it beside the table
-
     def _repr_html_(self) -> str:
         rows = "".join(
             f"<tr><td>{html.escape(row.name)}</td><td>{row.kind}</td>"
