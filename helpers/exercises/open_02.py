@@ -111,25 +111,25 @@ OPEN_EXERCISE = OpenExercise(
     signature="my_flat_loss()",
     conditions=(
         Condition(
-            "It returns a network from (batch, 64) to (batch, 10), a positive rate and a cause",
+            "It returns a network from (batch, 64) to (batch, 10), a positive rate and a cause.",
             _returns_three,
             'End with `return network, rate, cause`; the cause is "vanishing", "dead" or "rate".',
             essential=True,
         ),
         Condition(
-            "The probe agrees with the cause, before training",
+            "The probe agrees with the cause, before training.",
             _probe_agrees,
             "Vanishing is 3 decades or more, but not all; dead is a layer without a living unit; "
             "rate is less than 1 decade lost or gained, and no such layer.",
         ),
         Condition(
             "The loss stays flat at your rate: over 200 steps of SGD the last 50 losses are within "
-            "5 % of the first 50, on average",
+            "5 % of the first 50, on average.",
             _stays_flat,
             "It learns, or it explodes. Make it deeper, its weights smaller, or the rate lower.",
         ),
         Condition(
-            "If the cause is the rate, the same network learns at a rate of 0.1",
+            "If the cause is the rate, the same network learns at a rate of 0.1.",
             _learns_at_another_rate,
             "Then something else is wrong with it as well: at 0.1 the last 50 losses should be at "
             "most 0.8 of the first one.",

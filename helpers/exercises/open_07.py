@@ -118,25 +118,25 @@ OPEN_EXERCISE = OpenExercise(
     signature="my_norm()",
     conditions=(
         Condition(
-            "It returns a norm, a function and a positive factor",
+            "It returns a norm, a function and a positive factor.",
             _returns_three,
             'End with `return norm, activation, factor`; the norm is "batch", "layer" or "rms".',
             essential=True,
         ),
         Condition(
-            "The function maps each number by itself, and a gradient passes it",
+            "The function maps each number by itself, and a gradient passes it.",
             _is_an_activation,
             "It gets a tensor and returns one of the same shape. Use torch functions, so that "
             "autograd can follow, and no means over the batch.",
             essential=True,
         ),
         Condition(
-            "It is none of sigmoid, tanh, ReLU, GELU and SELU",
+            "It is none of sigmoid, tanh, ReLU, GELU and SELU.",
             _is_new,
             "The factors of these five stand in the lesson. Bend one of them, or invent one.",
         ),
         Condition(
-            "In 30 layers of 128 units each multiplies the delta norm by your factor, within 5 %",
+            "In 30 layers of 128 units each multiplies the delta norm by your factor, within 5 %.",
             _holds_true,
             "Take means over many z from N(0, 1). Is the slope squared, and the mean of the "
             "outputs gone for batch norm only? Some activations spread the pictures unevenly and "
