@@ -123,8 +123,7 @@ OPEN_EXERCISE = OpenExercise(
             "rate is less than 1 decade lost or gained, and no such layer.",
         ),
         Condition(
-            "The loss stays flat at your rate: over 200 steps of SGD the last 50 losses are within "
-            "5 % of the first 50, on average.",
+            "The loss stays flat: of 200 steps, the last 50 are within 5 % of the first 50.",
             _stays_flat,
             "It learns, or it explodes. Make it deeper, its weights smaller, or the rate lower.",
         ),
