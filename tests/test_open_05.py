@@ -24,7 +24,7 @@ def judged(std):
         (lambda fan_in, fan_out: "He", "a str"),
         (lambda fan_in, fan_out: 0.0, "it is 0"),
         (lambda fan_in, fan_out: -0.1, "it is -0.1"),
-        (lambda fan_in, fan_out: float("nan"), "it is nan"),
+        (lambda fan_in, fan_out: float("nan"), "it is NaN"),
         (lambda fan_in, fan_out: 0.1 if fan_out > 10 else 0.0, "for 64 and 10 it is 0"),
     ],
 )

@@ -21,7 +21,7 @@
 #   say what each choice costs;
 # * say what PyTorch draws when you choose nothing, and how many
 #   [decades](../docs/glossary.md#decade) this costs 30 ReLU layers;
-# * show why no scale of the weights rescues a sigmoid, and mend it with one line.
+# * show why the right variance does not rescue a sigmoid, and mend it with one line.
 
 # %% tags=["setup"]
 import numpy as np
@@ -66,11 +66,11 @@ draws = 5
 # %%
 torch.manual_seed(seed)
 rows = []
-for n in (100, 300, 900):
-    layer = torch.nn.Linear(n, 500, bias=False)
+for fan_in in (100, 300, 900):
+    layer = torch.nn.Linear(fan_in, 500, bias=False)
     torch.nn.init.normal_(layer.weight, std=0.1)
-    z = layer(torch.randn(256, n))  # (256, 500)
-    rows.append({"n": n, "Var z": z.var().item(), "n Var W Var x": n * 0.01})
+    z = layer(torch.randn(256, fan_in))  # (256, 500)
+    rows.append({"n": fan_in, "Var z": z.var().item(), "n Var W Var x": fan_in * 0.01})
 sums = pd.DataFrame(rows).set_index("n")
 sums.round(2)
 
@@ -86,9 +86,9 @@ sums.round(2)
 # $\sigma_w^2$. It is 1 if $\mathrm{Var}\,W=1/n$.
 
 # %%
-for n in (100, 300, 900):
-    ratio = sums.loc[n, "Var z"] / sums.loc[n, "n Var W Var x"]
-    claims.claim(f"{n} inputs: Var z over n Var W Var x", ratio, about=1, within=0.05)
+for fan_in, row in sums.iterrows():
+    ratio = row["Var z"] / row["n Var W Var x"]
+    claims.claim(f"{fan_in} inputs: Var z over n Var W Var x", ratio, about=1, within=0.05)
 
 # %% [markdown]
 # Now the way back. A [delta](../docs/glossary.md#delta) of the layer goes down through the same
@@ -236,9 +236,9 @@ plots.show(axes[0])
 
 # %% [markdown]
 # **Reading the figure.** Points are networks, dashed lines the two equations. Left: `1/fan_in`
-# keeps $z$ level, and `1/fan_out` lets it stray. Right: the other way round. Xavier grants each
-# wish in part: neither pass is level. So the chapter is right that Xavier counts inputs and
-# outputs, and it is a compromise, not a solution.
+# keeps $z$ level (at layers 4 and 5 its points lie under the squares), and `1/fan_out` lets it
+# stray. Right: the other way round. Xavier grants each wish in part: neither pass is level. The
+# chapter is right that Xavier counts inputs and outputs. It is a compromise.
 #
 # With equal widths all of this is no trouble. In most networks the widths are nearly equal.
 
@@ -390,21 +390,22 @@ plots.show(ax)
 
 # %% [markdown]
 # **Reading the figure.** The gradient starts on the right. With He's weights it arrives as it
-# started, as all four articles that recommend them for ReLU say. Xavier's have half the variance,
-# so each of 29 steps loses a factor $\sqrt2$: harmless once, more than four decades in all. The
-# default loses $\sqrt6$ per step, and $29\cdot\log_{10}\sqrt6=11.3$ decades. "Poor initialisation"
-# is not a mistake of beginners. It is what you get when you say nothing.
+# started: all articles but the encyclopaedia entry recommend them for ReLU, and rightly. Xavier's
+# have half the variance, so each of 29 steps loses a factor $\sqrt2$: harmless once, more than four
+# decades in all. The default loses $\sqrt6$ per step, and $29\cdot\log_{10}\sqrt6=11.3$ decades.
+# "Poor initialisation" is not a mistake of beginners. It is what you get when you say nothing.
 
 # %%
 claims.claim("He: delta norm at layer 1", relu["he"][0], about=1, factor=4)
-claims.claim("Xavier: delta norm at layer 1", relu["xavier"][0], about=2**-14.5, factor=4)
+claims.claim("Xavier: delta norm at layer 1", relu["xavier"][0], about=2**-14.5, factor=2)
 claims.claim("default: delta norm at layer 1", relu["default"][0], about=6**-14.5, factor=4)
 claims.claim("default: decades lost", -np.log10(relu["default"][0]), about=11.3, within=0.05)
 
 # %% [markdown]
-# PyTorch does have a table of the right scales: `calculate_gain`. **[The
-# gain](../docs/glossary.md#gain)** is $\sqrt{n\,\mathrm{Var}\,W}$, a standard deviation in place of
-# a variance. He's is $\sqrt2$, and the default's $\sqrt{1/3}=0.58$. What does the table say?
+# PyTorch does have a table of the right scales: `calculate_gain`.
+# **[The gain](../docs/glossary.md#gain)** is $\sqrt{n\,\mathrm{Var}\,W}$, a standard deviation in
+# place of a variance. He's is $\sqrt2$, and the default's $\sqrt{1/3}=0.58$. What does the table
+# say?
 
 # %%
 gains = {}
@@ -572,8 +573,8 @@ prediction.compare(factor(sigmoid["LSUV"]))
 #
 # $$\sqrt{\mathrm E\,\phi'(z)^2\,/\,\mathrm E\,\phi(z)^2}=\sqrt{0.0448/0.2934}=0.391 .$$
 #
-# Better than Xavier, worse than gain 4: after 30 layers 12 decades are gone. No scale can help,
-# because the scale multiplies signal and constant alike. The formula returns in lesson 07, where
+# Better than Xavier, worse than gain 4: after 30 layers 12 decades are gone. Each weight multiplies
+# the signal and the constant alike, and LSUV counts both. The formula returns in lesson 07, where
 # norms do what LSUV does.
 
 # %%
@@ -675,13 +676,42 @@ plots.show(ax)
 # %% [markdown]
 # **Reading the figure.** Chance is at 2.3, the logarithm of ten classes. Xavier's network and
 # LSUV's stay there for 300 steps. The centred one learns, with the activation that everybody has
-# given up. It was never the slope of 1/4 alone: a scale of 4 mends that. It was the mean.
+# given up. It was never the slope of 1/4 alone: a gain of 4 mends that. It was the mean.
 
 # %%
 accuracies = {name: history.test_accuracy for name, history in histories.items()}
 claims.claim("Xavier: test accuracy", accuracies["Xavier"], between=(0, 0.2), drifts=True)
 claims.claim("LSUV: test accuracy", accuracies["LSUV"], between=(0, 0.2), drifts=True)
 claims.claim("centred: test accuracy", accuracies["centred"], between=(0.6, 1), drifts=True)
+
+# %% [markdown]
+# Is there no scale at all that keeps the norm? Theory has one: the critical weight variance of the
+# sigmoid is 103, a gain of about 10. So large a scale makes up for small slopes. We measure it as
+# before, 30 layers and 128 units wide, and train 20 hidden layers likewise.
+
+# %%
+large = theory.critical_weight_var("sigmoid") ** 0.5
+setting = models.Setting(30, 128, "sigmoid", "lecun", gain=large)
+level = profile([models.build(setting, 64, 10, draw) for draw in seeds])
+variance = theory.fixed_point("sigmoid", large**2).q
+
+net = models.build(models.Setting(21, 64, "sigmoid", "lecun", gain=large), 64, 10, seed)
+sgd = torch.optim.SGD(net.parameters(), lr=0.1)
+loud = train.fit(net, digits, sgd, steps=300, seed=seed)
+shown = {"gain": large, "delta norm at layer 1": level[0], "variance of z, theory": variance}
+pd.DataFrame({"sigmoid": shown}).map("{:.2g}".format)
+
+# %% [markdown]
+# The norm stays, about half of it arrives. But $z$ has a variance of 46: most units are
+# [saturated](../docs/glossary.md#saturated), and a few steep ones carry the whole gradient. In 300
+# steps this network learns a little, and stays far behind the centred one. A level norm is not
+# enough.
+
+# %%
+claims.claim("gain 10: the gain", large, about=10.15, within=0.01)
+claims.claim("gain 10: delta norm at layer 1", level[0], about=0.5, factor=3)
+claims.claim("gain 10: variance of z", variance, about=45.6, within=0.01)
+claims.claim("gain 10: test accuracy", loud.test_accuracy, between=(0.1, 0.5), drifts=True)
 
 # %% [markdown]
 # ### Exercise 5.2 - my_std (open)
@@ -743,7 +773,8 @@ exercises.check(my_std)
 # * `nn.Linear` draws $n\,\mathrm{Var}\,W=1/3$, a sixth of He's. This costs 30 ReLU layers 11.3
 #   decades.
 # * The right variance does not mend a sigmoid's mean: LSUV 0.391 per layer, gain 4 about 0.63.
-#   Gain 4 with a bias that takes away 1/2 loses about one decade in 30 layers, and learns.
+#   Gain 4 with a bias that takes away 1/2 loses about one decade in 30 layers, and learns. (Gain
+#   10 keeps the norm, too, and learns little.)
 #
 # ## References
 #
