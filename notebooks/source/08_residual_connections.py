@@ -274,11 +274,11 @@ prediction = claims.predict("Growth of the square over 20 blocks?", guess)
 # %%
 def run(block, layers, start=torch.clone):
     """Return the signals before the first block and after each one, and their gradients."""
-    signals = [start(torch.randn(128, 128).double()).requires_grad_()]  # (pictures, units)
+    signals = [start(torch.randn(64, 128).double()).requires_grad_()]  # (pictures, units)
     for layer in layers:
         signals.append(block(signals[-1], layer))
     outputs = nn.Linear(128, 10).double()(signals[-1])
-    loss = cross_entropy(outputs, torch.randint(10, (128,)))
+    loss = cross_entropy(outputs, torch.randint(10, (64,)))
     return signals, torch.autograd.grad(loss, signals)
 
 
@@ -557,7 +557,7 @@ prediction = claims.predict("Branches passed on average?", guess)
 def by_length(layers, scale=1.0):
     """Split the squared gradient before the first block by the number of branches passed."""
     signals, gradients = run(lambda x, layer: x + scale * layer(torch.relu(x)), layers)
-    paths = torch.zeros(len(signals), 128, 128).double()  # (lengths, pictures, units)
+    paths = torch.zeros(len(signals), 64, 128).double()  # (lengths, pictures, units)
     paths[0] = gradients[-1]  # behind the last block nothing is passed yet
     for signal, layer in reversed(list(zip(signals[:-1], layers, strict=True))):
         paths[1:] += scale * (paths[:-1] @ layer.weight.detach()) * (signal > 0)
