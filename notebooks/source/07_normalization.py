@@ -94,7 +94,7 @@ pd.concat(tables, axis=1, names=["", "picture"])
 # %% [markdown]
 # After batch norm the four pictures are as far apart in each unit as in any other. After layer norm
 # all four rows look alike: unit 3 stands out by 1.41, and only the last digits differ. Layer norm
-# sees one row. It cannot know that all rows have this 100 in common. Keep that in mind.
+# sees one row. It cannot know that all rows have this 100 in common.
 #
 # PyTorch has all three, and **group norm**, which is layer norm on each of several pieces of a row.
 # (PyTorch then multiplies each unit by a learnt weight and adds a learnt bias. They start at 1 and
@@ -151,8 +151,8 @@ claims.claim("pixels 0 to 1: saturated", flat["pixels from 0 to 1"], between=(0,
 # > $$\text{batch: }\sqrt{\frac{\mathrm E\,\phi'^2}{\mathrm{Var}\,\phi}},\qquad
 # > \text{layer, RMS: }\sqrt{\frac{\mathrm E\,\phi'^2}{\mathrm E\,\phi^2}}.$$
 # >
-# > Yang et al. 2019 (batch norm); Luther 2020 (ReLU). Exact for wide layers and large batches: a
-# > norm also takes two directions out of the gradient, of as many as it has numbers.
+# > Yang et al. 2019 (batch norm); Luther 2020 (ReLU). Exact for wide layers and large batches. (A
+# > norm also takes two directions of many out of the gradient.)
 #
 # The means are one-dimensional integrals, and `theory.moments` has them. We take the quiet network
 # of lessons 00 to 02: 20 hidden sigmoid layers, each of which keeps 0.141 of the delta norm without
@@ -168,7 +168,7 @@ pd.DataFrame({"sigmoid": rows})
 # **Predict.** By which factor does each layer multiply the norm of delta with *layer norm*? (Two
 # numbers of the table, one root.)
 #
-# One draw of weights may be lucky. So we build each network three times and take the
+# We build each network three times and take the
 # [geometric mean](../docs/glossary.md#geometric-mean) of the delta norms, each over that of the
 # last layer.
 
@@ -210,8 +210,8 @@ plots.show(ax)
 # %% [markdown]
 # **Reading the figure.** The gradient flows from right to left. Without a norm it loses 17
 # [decades](../docs/glossary.md#decade). Batch norm is level from end to end. Layer norm and RMS
-# norm lie on top of each other and still lose eight. (Layer 1 of batch norm hangs lower: its inputs
-# are pixels, with a wider spread than the outputs of a sigmoid, so its norm divides by more.)
+# norm lie on top of each other and still lose eight. (Layer 1 of batch norm hangs lower: pixels
+# spread wider than the outputs of a sigmoid, so its norm divides by more.)
 
 # %%
 for norm, value in (("none", 0.141), ("layer", 0.391), ("rms", 0.391), ("batch", 1.017)):
@@ -256,8 +256,8 @@ plots.show(axes[0])
 setting = models.Setting(21, width, "centered_sigmoid", norm="layer", bias_var=0.0)
 centred = factor(delta_profile(setting))
 common = {}
-for norm, z in arriving.items():
-    common[norm] = z.mean(dim=0).square().mean() / z.square().mean()
+for norm, values in arriving.items():
+    common[norm] = values.mean(dim=0).square().mean() / values.square().mean()
 
 share = sigmoid.mean**2 / sigmoid.square
 claims.claim("sigmoid: share of the mean square that is common", share, about=0.853, within=0.01)
@@ -445,8 +445,7 @@ claims.claim("forward, a small difference: per layer", forward, about=exact, wit
 
 # %% [markdown]
 # Whatever tells two similar inputs apart is magnified by 1.21 per layer, until the last layer
-# cannot know that they were similar. Lesson 08 shows what becomes of the *direction* of a gradient
-# then.
+# cannot know that they were similar.
 #
 # The study notes recommend batch norm against *exploding* gradients, too. It does rescue a bad
 # scale. Take weights from $N(0,1)$, far too large: for `models` that is
@@ -515,6 +514,7 @@ plots.show(plots.layer_profile(seen, lines, ylabel=relative, title="One network,
 trains, evaluates = flows["training mode"], flows["evaluation mode"]
 claims.claim("training mode: factor per layer", trains.norm_factor, about=1.044, within=0.05)
 claims.claim("evaluation mode: factor per layer", evaluates.norm_factor, about=0.141, within=0.05)
+claims.claim("variance of z in theory", sigmoid.variance / 3, about=0.0145, within=0.01)
 claims.claim("without norm: saturated, layer 1", evaluates.saturated_share[0], below=0.01)
 
 # %% [markdown]
@@ -522,10 +522,10 @@ claims.claim("without norm: saturated, layer 1", evaluates.saturated_share[0], b
 #
 # Each training step moves a running statistic towards that of the new batch, by the share
 # `momentum`: `running = (1 - momentum) * running + momentum * new`. PyTorch's default is 0.1.
-# (Keras counts the other way: its default of 0.99 is PyTorch's 0.01.) So
-# after $n$ batches the start still has the weight $(1-\text{momentum})^n$: at 0.01 and 200 batches
-# that is 0.13. The variance of our [pre-activations](../docs/glossary.md#pre-activation) is about
-# 0.015, and the start was 1.
+# (Keras counts the other way: its default of 0.99 is PyTorch's 0.01.) After $n$ batches the start
+# still has the weight $(1-\text{momentum})^n$: at 0.01 and 200 batches that is 0.13. The start is
+# 1; the variance of our [pre-activations](../docs/glossary.md#pre-activation), before training, is
+# a third of $\mathrm{Var}\,\phi$, 0.0145.
 #
 # **Predict.** The 20 sigmoid layers with batch norm learn for 200 steps, at a momentum of 0.01, and
 # get more than 70 % of the test pictures right in training mode. What share do they get right in
@@ -580,7 +580,6 @@ for name, low in (("training mode", 0.7), ("evaluation, 0.1", 0.7), ("evaluation
     share = shares[name].loc[200]
     claims.claim(f"200 steps: {name}", share, between=(low, low + 0.3), drifts=True)
 claims.claim("weight of the start, 0.01, 200 batches", 0.99**200, about=0.134, within=0.01)
-claims.claim("variance of z, sigmoid", sigmoid.variance / 3, about=0.0145, within=0.01)
 
 # %% [markdown]
 # ### Exercise 7.2 - running_variance (3 points)
@@ -625,13 +624,11 @@ exercises.check(running_variance)
 # on average? We draw batches from $N(0,1)$, whose variance is 1, and average $1/\hat\sigma^2$.
 
 # %%
-sizes = [8, 16, 32, 256]
 generator = torch.Generator().manual_seed(seed)
 table = pd.DataFrame(columns=["mean of 1 / variance", "B / (B - 3)"])
-for size in sizes:
-    samples = torch.randn(20_000, size, generator=generator)  # (batches, batch)
-    inverse = 1 / samples.var(dim=1, unbiased=False)  # (batches,)
-    table.loc[f"B = {size}"] = [inverse.mean().item(), size / (size - 3)]
+for size in (8, 16, 32, 256):
+    variance = torch.randn(20_000, size, generator=generator).var(dim=1, unbiased=False)
+    table.loc[f"B = {size}"] = [(1 / variance).mean().item(), size / (size - 3)]
 table
 
 # %% [markdown]
@@ -650,8 +647,7 @@ relu = models.Setting(30, width, "relu", norm="batch")
 by_size = [factor(delta_profile(relu, size)) for size in sizes]
 formula = [theory.norm_factor("relu", "batch", batch=size) for size in sizes]
 axis = {"x": sizes, "xlabel": "batch size", "ylabel": "factor per layer", "xscale": "log"}
-ax = plots.curves({"ReLU": by_size}, {"ReLU": formula}, **axis, title="ReLU, by batch size")
-plots.show(ax)
+plots.show(plots.curves({"ReLU": by_size}, {"ReLU": formula}, **axis, title="By batch size"))
 
 # %% [markdown]
 # **Reading the figure.** Below 16 inputs the factor climbs: 1.34 at 8. Towards 3 the formula goes
@@ -737,8 +733,16 @@ claims.claim("ReLU, default: after", placed(nn.ReLU, "relu"), about=1.211, withi
 # %% [markdown]
 # ## A right output, a wrong gradient
 #
-# Below is a batch norm as one meets it in courses and blogs, in our words. Its output is right, as
-# a comparison with `nn.BatchNorm1d` will show. Is its gradient?
+# The next cell holds a batch norm that many have written. Its output is right, as a comparison with
+# `nn.BatchNorm1d` will show. Is its gradient?
+#
+# Here is a case that you can work out in your head. Let the loss be the sum of all squared outputs.
+# Batch norm makes the squares of each unit add up to the number of inputs, *whatever they are*. So
+# this loss is a constant, and its true gradient is 0.
+#
+# **Predict.** For `x`, 64 inputs with 64 units of standard deviation 1: what norm does that
+# gradient have if autograd takes it through `suspect`? Read the function as autograd does: inside
+# `no_grad` everything is a constant, here about 0 and 1. Then the loss is $\sum x^2$.
 
 
 # %%
@@ -749,25 +753,14 @@ def suspect(x, eps=1e-5):  # (batch, units)
     return (x - mean) / (variance + eps).sqrt()
 
 
-# %% [markdown]
-# Here is a case that you can work out in your head. Let the loss be the sum of all squared outputs.
-# Batch norm makes the squares of each unit add up to the number of inputs, *whatever they are*. So
-# this loss is a constant, and its true gradient is 0.
-#
-# **Predict.** For `x`, 64 inputs with 64 units of standard deviation 1: what norm does that
-# gradient have if autograd takes it through `suspect`? Read the function as autograd does: inside
-# `no_grad` everything is a constant, here about 0 and 1. Then the loss is $\sum x^2$.
-
 # %%
 guess = None
 prediction = claims.predict("Norm of the gradient?", guess)
 
 # %%
-x = torch.randn(64, 64, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-x.requires_grad_()
+torch.manual_seed(seed)
+x = torch.randn(64, 64, dtype=torch.float64, requires_grad=True)
 theirs = nn.BatchNorm1d(64).double()
-same = torch.allclose(suspect(x), theirs(x))
-
 (wrong,) = torch.autograd.grad(suspect(x).square().sum(), x)  # (64, 64)
 (true,) = torch.autograd.grad(theirs(x).square().sum(), x)  # (64, 64)
 prediction.compare(wrong.norm())
@@ -778,18 +771,15 @@ prediction.compare(wrong.norm())
 #
 # The output is right, so any test of the forward pass is green. A gradient can only be checked
 # against a gradient: PyTorch's own, or **finite differences**. `gradcheck` takes them: it moves one
-# entry after the other a little (in float64) and compares.
+# entry after the other a little (in float64) and compares. Then we put `suspect` in the place of
+# each batch norm of 20 sigmoid layers, and look with the probe.
 
 # %%
 fooled = gradcheck(suspect, x[:4, :3], raise_exception=False)
-claims.claim("the outputs agree", same)
+claims.claim("the outputs agree", torch.allclose(suspect(x), theirs(x)))
 claims.claim("norm of the gradient through suspect", wrong.norm(), about=130, within=0.05)
 claims.claim("through nn.BatchNorm1d", true.norm(), below=0.01)
 claims.claim("gradcheck rejects suspect", not fooled)
-
-# %% [markdown]
-# What does that do to a network? We put `suspect` in the place of each batch norm of 20 sigmoid
-# layers, and look with the probe.
 
 
 # %%
@@ -931,9 +921,8 @@ exercises.check(my_norm)
 # ## What this does not show
 #
 # These are plain networks, at their start, on small pictures. Skip connections change the account
-# (lesson 08), and batch norm's noise, which can help generalisation, is not measured. Why 50 layers
-# of ReLU with layer norm stay at chance we do not know. SiLU and GELU wander off their factor as
-# depth grows.
+# (lesson 08), and batch norm's noise, which can help generalisation, is not measured. SiLU and GELU
+# wander off their factor as depth grows.
 #
 # ## Summary
 #
