@@ -52,7 +52,7 @@ draws = 3
 # ## Columns and rows
 #
 # All [five articles](../docs/sources.md#the-five-articles) recommend batch norm, three of them
-# because it keeps activations or gradients in a *stable range*. That can be measured.
+# because it keeps activations or gradients in a *stable range*.
 #
 # A **norm** takes some numbers, subtracts their mean $\mu$ and divides by their standard deviation
 # $\sigma$:
@@ -128,7 +128,7 @@ claims.claim("pixels 0 to 255: saturated", flat["pixels from 0 to 255"], between
 claims.claim("pixels 0 to 1: saturated", flat["pixels from 0 to 1"], between=(0, 0.01))
 
 # %% [markdown]
-# Sound advice: of the first, over 90 % of the units are saturated, of the second none.
+# Sound advice: pixels to 255 saturate over 90 % of the units, pixels to 1 none.
 #
 # ## A rescue, and one that fails
 #
@@ -224,7 +224,7 @@ for norm, decades in (("none", 17.1), ("layer", 8.4), ("rms", 8.4)):
 # ### What a row cannot know
 #
 # Why does layer norm fail? Look at what arrives at the tenth activation, for 24 pictures and 24
-# units. The norms have just done their work.
+# units.
 
 # %%
 inputs, targets = digits.batch(256, seed)
@@ -405,8 +405,8 @@ for gain in ("0.1", "10"):
     claims.claim(f"ReLU, weights times {gain}", found, about=exact, within=0.02)
 
 # %% [markdown]
-# Does a network learn that starts like this? We train the four, with Adam, for 150 steps (about 20
-# seconds).
+# Does a network learn that starts like this? We train the four, at a width of 64, with Adam, for
+# 150 steps (about 20 seconds).
 
 # %%
 runs = {}
@@ -504,8 +504,8 @@ plots.show(plots.layer_profile(seen, lines, ylabel=relative, title="One network,
 
 # %% [markdown]
 # **Reading the figure.** *One* network, not yet trained. In training mode it is healthy; in
-# evaluation mode it loses 17 decades, just as without a norm (the dashed line is the one of no
-# norm). Diagnose a network in the mode in which it learns.
+# evaluation mode it loses 17 decades, just as without a norm. Diagnose a network in the mode in
+# which it learns.
 #
 # The study notes say that batch norm prevents saturation. In evaluation mode we see this network
 # without its norms: hardly a sigmoid was saturated.
@@ -733,8 +733,8 @@ claims.claim("ReLU, default: after", placed(nn.ReLU, "relu"), about=1.211, withi
 # %% [markdown]
 # ## A right output, a wrong gradient
 #
-# The next cell holds a batch norm that many have written. Its output is right, as a comparison with
-# `nn.BatchNorm1d` will show. Is its gradient?
+# The next cell does, in our words, what a batch norm of the fast.ai course does. Its output is
+# right, as a comparison with `nn.BatchNorm1d` will show. Is its gradient?
 #
 # Here is a case that you can work out in your head. Let the loss be the sum of all squared outputs.
 # Batch norm makes the squares of each unit add up to the number of inputs, *whatever they are*. So
@@ -941,8 +941,8 @@ exercises.check(my_norm)
 # 4](https://arxiv.org/abs/1910.07467); Yang et al. 2019, [mean field theory of batch
 # norm](https://arxiv.org/abs/1902.08129); Luther 2020, [the ReLU
 # constant](https://kyleluther.github.io/2020/02/18/batchnorm-exploding-gradients.html); Santurkar
-# et al. 2018, [on covariate shift](https://arxiv.org/abs/1805.11604); all
-# [five articles](../docs/sources.md).
+# et al. 2018, [on covariate shift](https://arxiv.org/abs/1805.11604); fast.ai, [notebook
+# 11](https://github.com/fastai/course22p2); all [five articles](../docs/sources.md).
 #
 # Next: [08 · Why do skips work, and when do they not?](08_residual_connections.ipynb)
 
