@@ -100,9 +100,9 @@ both.describe().loc[["mean", "std", "min", "max"]].map("{:.2f}".format)
 # > An entry of $W^\top\delta$ is a sum of $n$ independent normal numbers, so it is
 # > $\sqrt{2/n}\,\|\delta\|$ times a standard normal number $g$. Behind the ReLU a unit adds $2g^2$
 # > or 0, half of the time each, divided by $n$. The mean of this $2g^2$-or-0 is
-# > $\tfrac12\cdot2\cdot1=1$. The mean of its square is $\tfrac12\cdot4\cdot3=6$, since $\mathrm
-# > E\,g^4=3$. So its variance is $6-1^2=5$, and that of the mean over $n$ units is **5/n** (Hanin
-# > and Nica 2018).
+# > $\tfrac12\cdot2\cdot1=1$. The mean of its square is $\tfrac12\cdot4\cdot3=6$, since
+# > $\mathrm E\,g^4=3$. So its variance is $6-1^2=5$, and that of the mean over $n$ units is **5/n**
+# > (Hanin and Nica 2018).
 #
 # So width times variance should be 5, whatever the width.
 
@@ -474,7 +474,7 @@ claims.claim("chi at weight variance 1.76", points.loc[1.76, "chi"], about=1, wi
 # Is that so? We train 100 networks of width 32: five depths, ten variances, Gaussian and orthogonal
 # weights, with a learning rate of $0.01/L$ (a later section says why). `train.fit_many` trains the
 # twenty networks of one depth side by side, as one computation. We look at the accuracy on the
-# *training* pictures: what can be trained at all? (About 30 seconds.)
+# *training* pictures: what can be trained at all? (About 20 seconds.)
 
 # %%
 depths, variances = (5, 10, 20, 40, 80), (0.5, 1, 1.25, 1.5, 1.76, 2, 2.5, 3, 4, 6)
@@ -737,8 +737,8 @@ claims.claim("0.01 / layers: the most of three", shrinking.max(), below=0.3)
 #
 # Now train. The *frozen twin* starts likewise, but its hidden layers stay as they were drawn (a
 # rate of 0): it shows what the two ends can do alone. A third network has Adam's usual rate
-# everywhere. Then the four neighbours, 30 steps each. (About a minute; we count the processor
-# seconds of the first.)
+# everywhere. Then the four neighbours, 30 steps each. (About half a minute; we count the
+# processor seconds of the first.)
 
 
 # %%
