@@ -59,14 +59,15 @@ inputs, targets = digits.batch(64, seed)  # (64, 64): pictures, pixels
 blank = (inputs == 0).all(dim=0)  # (64,): pixels
 
 figure, axes = plots.panels(2)
-plots.pictures(inputs[:1], targets[:1], title="A handwritten digit", ax=axes[0])
+ink, _ = data.digits(seed, raw=True).batch(64, seed)  # the same pictures, pixels from 0 to 16
+plots.pictures(ink[:1], targets[:1], title="A handwritten digit", ax=axes[0])
 plots.pictures(blank[None].double(), title="Black: blank in every picture", ax=axes[1])
 plots.show(axes[0])
 
 # %% [markdown]
-# **Reading the figure.** A picture has 8 by 8 pixels, so 64 inputs. Left: dark pixels have more ink
-# than in the mean picture, bright ones less. Right: on three pixels at the edge nobody ever writes.
-# As inputs they are always 0.
+# **Reading the figure.** A picture has 8 by 8 pixels, so 64 inputs (less their mean, over their
+# spread). Left: the more ink, the darker. Right: on three pixels at the edge nobody ever writes. As
+# inputs they are always 0.
 #
 # Now a *quiet* network: 30 layers of weights with sigmoids between them, as PyTorch draws them. We
 # print its first two layers, run one backward pass, and ask for the norm of its first gradient.
