@@ -35,6 +35,12 @@ plots.use_style()
 train.use_one_thread()
 claims.published("04", seed=0, depth=20, width=128, draws=5)
 
+families = {
+    "sigmoid": ("sigmoid", "tanh", "softplus", "elu", "selu"),
+    "ReLU": ("prelu", "leaky_relu", "relu", "gelu", "silu"),
+}
+names = (*families["sigmoid"], *families["ReLU"])
+
 # %% tags=["parameters"]
 seed = 0
 depth = 20
@@ -49,20 +55,14 @@ draws = 5
 # of the usual activations?
 #
 # We take ten, in two families. The first bend smoothly in the middle, as the sigmoid does. The
-# others follow ReLU: 0 or nearly 0 for very negative $z$, and the line $h=z$ for large $z$.
-# (LeakyReLU and PReLU have a *leak* instead of the 0, a small slope of 0.01 and 0.25.)
+# others follow ReLU: nearly 0 for very negative $z$, the line $h=z$ for large $z$. (LeakyReLU and
+# PReLU have a *leak* left of 0, a small slope of 0.01 and 0.25.)
 
 # %%
-families = {
-    "sigmoid": ("sigmoid", "tanh", "softplus", "elu", "selu"),
-    "ReLU": ("prelu", "leaky_relu", "relu", "gelu", "silu"),
-}
-names = (*families["sigmoid"], *families["ReLU"])
 z, slopes = torch.linspace(-4, 4, 81, dtype=torch.float64), {}
 for name in names:
     signal = z.clone().requires_grad_()
-    activated = theory.ACTIVATIONS[name](signal)
-    (slopes[name],) = torch.autograd.grad(activated.sum(), signal)
+    (slopes[name],) = torch.autograd.grad(theory.ACTIVATIONS[name](signal).sum(), signal)
 middle = pd.Series({name: slopes[name][40].item() for name in names}, name="slope at 0")
 middle.round(2)
 
@@ -75,8 +75,8 @@ plots.show(axes[0])
 
 # %% [markdown]
 # **Reading the figure.** Three exceed 1: SELU (1.76 just left of 0), GELU and SiLU, which come from
-# below the line $h=z$ and have to catch up with it. The slope of
-# tanh *is* 1 at 0, so it is not "always less than 1", as the chapter says.
+# below the line $h=z$ and have to catch up with it. The slope of tanh *is* 1 at 0, so it is not
+# "always less than 1", as the chapter says.
 #
 # Now look at $z=0$, since small weights put $z$ there. tanh and ELU have slope 1; GELU, SiLU and
 # softplus one half; sigmoid a quarter. ReLU has two slopes, 0 and 1. (The study notes recommend
@@ -84,24 +84,22 @@ plots.show(axes[0])
 # left it is nothing but saturation.)
 
 # %%
-claims.claim("sigmoid, slope at 0", middle["sigmoid"], about=0.25, within=0.001)
-claims.claim("tanh, slope at 0", middle["tanh"], about=1, within=0.001)
-claims.claim("gelu, slope at 0", middle["gelu"], about=0.5, within=0.001)
-claims.claim("selu, slope at 0", middle["selu"], about=1.758, within=0.001)
-claims.claim("silu, slope at 0", middle["silu"], about=0.5, within=0.001)
+known = {"sigmoid": 0.25, "tanh": 1, "gelu": 0.5, "silu": 0.5, "selu": 1.758}
+for name, slope in known.items():
+    claims.claim(f"{name}, slope at 0", middle[name], about=slope, within=0.001)
 steep = {name for name in names if slopes[name].max() > 1.001}
 claims.claim("three exceed 1: selu, gelu, silu", steep == {"selu", "gelu", "silu"})
 
 # %% [markdown]
 # ## "Use ReLU instead of tanh"
 #
-# So the answer heads its first remedy, and the study notes, the entry and the blog post agree. None
-# of them says anything about the weights. So we do just what they say: swap the activation and
-# nothing else.
+# So the answer heads its first remedy; the study notes, the entry and the blog post agree. None says
+# anything about the weights. So we swap the activation and nothing else.
 #
-# How much is left of a gradient? From lesson 01 we know: a layer whose weights have the gain
-# $\sigma_w$ ([weight variance](../docs/glossary.md#weight-variance) $\sigma_w^2$) multiplies the
-# norm of [delta](../docs/glossary.md#delta) by the root of [chi](../docs/glossary.md#chi),
+# How much is left of a gradient? From lesson 01 we know: a layer whose weights have the
+# [gain](../docs/glossary.md#gain) $\sigma_w$
+# ([weight variance](../docs/glossary.md#weight-variance) $\sigma_w^2$) multiplies the norm of
+# [delta](../docs/glossary.md#delta) by the root of [chi](../docs/glossary.md#chi),
 #
 # $$\sqrt\chi = \sigma_w\,\sqrt{\mathrm{E}\,\phi'(z)^2},$$
 #
@@ -157,8 +155,7 @@ _, axes = plots.panels(2)
 for ax, (kin, family) in zip(axes, families.items(), strict=True):
     points = {name: profiles[name] for name in family}
     dashed = {name: lines[name] for name in family}
-    look = {"ylabel": "delta norm, relative", "title": f"The {kin} family, PyTorch's weights"}
-    plots.layer_profile(points, dashed, float32_zone=False, ax=ax, **look)
+    plots.layer_profile(points, dashed, float32_zone=False, title=f"The {kin} family", ax=ax)
 plots.show(axes[0])
 
 # %% [markdown]
@@ -169,7 +166,7 @@ plots.show(axes[0])
 # and only SELU beats tanh. The slopes at 0 explain it: tanh has $0.577\cdot1$, ReLU
 # $0.577\cdot0.71$, GELU $0.577\cdot\frac12$.
 #
-# So for a tanh network the advice, taken at its word, makes things *worse*.
+# For a tanh network the advice, taken at its word, makes things *worse*.
 
 # %%
 for name, row in left.iterrows():
@@ -179,7 +176,7 @@ for name, row in left.iterrows():
 # **Question.** Why does GELU, at PyTorch's weights, leave less of the gradient than ReLU?
 #
 # <details><summary>Its slope is above 1 somewhere, and that is too steep</summary>Not this: a steep
-# slope leaves more, not less. And small weights put hardly any unit there.</details>
+# slope leaves more, not less.</details>
 # <details><summary>Near 0 its slope is 1/2 for all units, and ReLU's root-mean-square slope is
 # 0.71</summary>Right. Half the units at 1 keep half of the squared norm; all units at 1/2 keep a
 # quarter.</details>
@@ -189,25 +186,15 @@ for name, row in left.iterrows():
 # %% [markdown]
 # ## Is $1\times1\times1=1$?
 #
-# When the derivative is 1 there is no vanishing, says the chapter with this product, and the blog
-# post says that no shrinking happens. Follow one unit in each layer, all of them on: quite right.
+# When the derivative is 1 nothing vanishes, says the chapter with this product; the blog post says
+# that no shrinking happens. Follow one unit in each layer, all of them on: quite right.
 # But a gradient is a sum over *all* units of each layer, and ReLU switches half of them off. Half
 # of the squared norm goes, at each of the 19 ReLUs.
 #
-# The [ledger](../docs/glossary.md#ledger) says what they take, in
-# [decades](../docs/glossary.md#decade).
-
-# %%
-rows = {}
-for name in ("tanh", "relu"):
-    ledgers = [flow.ledger().by_kind for flow in default[name]]
-    rows[name] = pd.DataFrame(ledgers).mean()
-costs = pd.DataFrame(rows).T
-costs.round(2)
-
-# %% [markdown]
-# The 19 ReLUs take 2.9 decades: $19\cdot\frac12\log_{10}2$. The 19 tanhs, said to squash (by the
-# answer, the entry and the blog post), take less than 0.3. All else goes to the small weights.
+# The [ledger](../docs/glossary.md#ledger) of lesson 03 counts it in
+# [decades](../docs/glossary.md#decade). Of our 20 layers the 19 ReLUs take
+# $19\cdot\frac12\log_{10}2=2.9$. The 19 tanhs, said to squash (by the answer, the entry and the
+# blog post), take less than 0.3. All else goes to the small weights.
 #
 # So mend the weights. He et al. (2015) doubled the variance *because* half of the units are off:
 # with [He's rule](../docs/glossary.md#he) $\chi=2\cdot\frac12=1$. For tanh we take
@@ -241,19 +228,19 @@ plots.show(axes[0])
 # at the default never leaves the line of guessing, while the very tanh that it should replace
 # learns something. With He's weights ReLU passes 90 %, and so does tanh with Xavier's.
 #
-# The cure is half ReLU and half He, and the half that the advice leaves out is the one that
-# decides.
+# The cure is half ReLU and half He, and the advice leaves out the half that decides.
 
 # %%
-half = 19 * np.log10(2) / 2
-claims.claim("decades taken by 19 tanhs", costs.loc["tanh", "activation"], below=0.3)
-claims.claim("decades taken by 19 ReLUs", costs.loc["relu", "activation"], about=half, within=0.06)
+takes = {}
+for name in ("tanh", "relu"):
+    takes[name] = np.mean([flow.ledger().by_kind["activation"] for flow in default[name]])
+claims.claim("decades taken by 19 tanhs", takes["tanh"], below=0.3)
+claims.claim("by 19 ReLUs", takes["relu"], about=19 * np.log10(2) / 2, within=0.06)
 
-scores = {label: run.test_accuracy for label, run in runs.items()}
 slow = runs["tanh, default"].losses[-50:].mean()
-claims.claim("ReLU, default: accuracy", scores["ReLU, default"], between=(0, 0.2), drifts=True)
-claims.claim("ReLU, He: accuracy", scores["ReLU, He"], between=(0.9, 1), drifts=True)
-claims.claim("tanh, Xavier: accuracy", scores["tanh, Xavier"], between=(0.9, 1), drifts=True)
+bounds = {"ReLU, default": (0, 0.2), "ReLU, He": (0.9, 1), "tanh, Xavier": (0.9, 1)}
+for label, bound in bounds.items():
+    claims.claim(f"{label}: accuracy", runs[label].test_accuracy, between=bound, drifts=True)
 claims.claim("tanh, default: loss at the end", slow, below=2, drifts=True)
 
 # %% [markdown]
@@ -302,17 +289,16 @@ rows = {}
 for name in ("sigmoid", "tanh", "elu", "selu", "prelu", "leaky_relu", "relu"):
     gain = theory.critical_weight_var(name) ** 0.5
     setting = models.Setting(depth, width, name, "lecun", gain=gain)
-    rows[name] = {"PyTorch's gain": left.loc[name, "measured"], "critical gain": gain}
-    rows[name]["at the critical gain"] = factor(flows(setting))
-needs = pd.DataFrame(rows).T
+    rows[name] = {"critical gain": gain, "then measured": factor(flows(setting))}
+gelu = factor(flows(models.Setting(depth, width, "gelu", "he")))
+needs = left.join(pd.DataFrame(rows).T)
 needs.round(2)
 
 # %% [markdown]
-# The first and the last column are factors per layer, measured. Each activation can be mended by a
-# gain of its own. The sigmoid needs 10, which drives $z$ far out; lesson 05 shows that it hardly
-# learns there.
+# Factors per layer: at PyTorch's gain left, at the critical gain right. Seven activations can be
+# mended by a gain of their own. (The sigmoid needs 10, and hardly learns there: lesson 05.)
 #
-# GELU, SiLU and softplus are missing: theory finds no such gain. For GELU and SiLU see why:
+# For GELU, SiLU and softplus theory finds no such gain. Why not for GELU and SiLU?
 #
 # > As $q\to0$ all slopes are 1/2, and as $q\to\infty$ GELU looks like ReLU. Up to He's gain GELU's
 # > outputs are smaller than ReLU's, so $q$ sinks to 0, where $\chi=\sigma_w^2/4$ is at most 1/2.
@@ -323,22 +309,19 @@ needs.round(2)
 # 0.96; ReLU and LeakyReLU keep all.
 
 # %%
-measured, gains = needs["at the critical gain"], needs["critical gain"]
-worst = (measured - 1).abs().max()
-gelu = factor(flows(models.Setting(depth, width, "gelu", "he")))
-claims.claim("seven critical gains: factor off 1 by at most", worst, below=0.06)
-claims.claim("relu: factor per layer", measured["relu"], between=(0.97, 1.03))
-claims.claim("leaky_relu: factor per layer", measured["leaky_relu"], between=(0.97, 1.03))
+level, gain = needs["then measured"], needs.loc["sigmoid", "critical gain"]
+claims.claim("seven critical gains: factor off 1 by", (level - 1).abs().max(), below=0.06)
+for name in ("relu", "leaky_relu"):
+    claims.claim(f"{name}, He: factor per layer", level[name], between=(0.97, 1.03))
 claims.claim("gelu, He: factor per layer", gelu, between=(0.93, 0.99))
-claims.claim("the sigmoid's critical gain", gains["sigmoid"], between=(10, 10.3))
+claims.claim("sigmoid: critical gain", gain, between=(10, 10.3))
 
 # %% [markdown]
 # One activation was built the other way round. SELU needs a gain of 0.69 on the way back. But it
 # was made for a gain of 1 ([LeCun's](../docs/glossary.md#lecun) rule), and for the way *forward*.
-# Klambauer et al. (2017,
-# theorem 1) chose its two constants such that mean 0 and second
-# **[moment](../docs/glossary.md#moment)** 1 (the mean of the square) come out of a layer as they
-# went in,
+# Klambauer et al. (2017, theorem 1) chose its two constants such that mean 0 and a
+# **[second moment](../docs/glossary.md#moment)** of 1 (the mean of the square) come out of a layer
+# as they went in,
 #
 # $$\mathrm{E}\,\phi(z)=0,\qquad \mathrm{E}\,\phi(z)^2=1,\qquad z\sim N(0,1),$$
 #
@@ -357,6 +340,9 @@ for start in (10, 0.1, 1):
     sizes[label] = np.mean(squares, axis=0)[:-1]  # 29 hidden layers
     lines[label] = theory.trajectory("selu", 1.0, depth=30, q0=start).q[1:]
 
+kept = (theory.trajectory("selu", 1.0, depth=2, q0=1.01).q[1] - 1) / 0.01
+mean = np.mean([flow.activation_mean[:-1] for flow in selu["start at 1"]])
+
 # %%
 look = {"yscale": "log", "xlabel": "layer", "ylabel": "mean square", "title": "SELU: back to 1"}
 ax = plots.curves(sizes, lines, x=range(1, 30), **look)
@@ -371,15 +357,12 @@ plots.show(ax)
 # Nothing holds $\chi$ at 1. One gain cannot serve both directions.
 
 # %%
-level = selu["start at 1"]
-kept = (theory.trajectory("selu", 1.0, depth=2, q0=1.01).q[1] - 1) / 0.01
-mean = np.mean([flow.activation_mean[:-1] for flow in level])
-growth = 10 ** -level[0].decades_lost
+flat = selu["start at 1"]
 claims.claim("share of an excess that a layer keeps", kept, about=0.783, within=0.01)
 claims.claim("start at 10, layer 15", sizes["start at 10"][14], about=1, within=0.25)
 claims.claim("start at 1: mean activation", mean, between=(-0.05, 0.05))
-claims.claim("delta: factor per layer", factor(level), about=1.0352, within=0.007)
-claims.claim("growth over 30 layers", growth, between=(2, 4))
+claims.claim("delta: factor per layer", factor(flat), about=1.0352, within=0.007)
+claims.claim("growth over 30 layers", 10 ** -flat[0].decades_lost, between=(2, 4))
 
 # %% [markdown]
 # ### Exercise 4.2 - critical_gain (4 points)
@@ -392,8 +375,8 @@ claims.claim("growth over 30 layers", growth, between=(2, 4))
 #
 # <details><summary>Hint</summary>Solve the equation for the root of chi for the gain, with a mean
 # over the tensor in place of the expectation. Mind the order of mean and square.</details>
-# <details><summary>More help</summary>Square each slope, take the mean over all entries, then the
-# root. What must the gain be to make up for that?</details>
+# <details><summary>More help</summary>Square each slope, take the mean, then the root. What makes up
+# for that?</details>
 
 
 # %% tags=["exercise"]
@@ -437,8 +420,8 @@ def dead_shares(setting):
     return np.mean(found, axis=0)[:10]
 
 
-dead = pd.DataFrame(index=range(1, 11))
-dead.index.name = "layer"
+# %%
+dead = pd.DataFrame(index=pd.Index(range(1, 11), name="layer"))
 dead["default"] = dead_shares(models.Setting(11, width, "relu"))
 dead.T.round(2)
 
@@ -460,8 +443,8 @@ dead.T.round(2)
 #
 # <details><summary>Hint</summary>One picture that switches a unit on is enough to keep it alive.
 # Along which dimension must you ask?</details>
-# <details><summary>More help</summary>Three steps: is each entry off? Are <em>all</em> entries of
-# this unit off? Which share of the units is it?</details>
+# <details><summary>More help</summary>First: is each entry off? Then: are <em>all</em> entries of a
+# unit off?</details>
 
 
 # %% tags=["exercise"]
@@ -491,7 +474,6 @@ layer = torch.nn.Linear(64, 100_000, bias=False)
 torch.nn.init.normal_(layer.weight)
 first, second = layer(torch.eye(64)[:2]).relu().detach()  # (100000,) each
 cosine = torch.cosine_similarity(first, second, dim=0).item()
-mean_share = (first.mean() ** 2 / first.square().mean()).item()
 pd.Series({"cosine, before": 0.0, "cosine, after": cosine}).round(3)
 
 # %% [markdown]
@@ -526,15 +508,15 @@ def next_layer(k, weight_var, bias_var):
 
 right_angle = next_layer(torch.eye(2).double(), 2.0, 0.0)
 known = theory.correlation_map("relu", 2.0, c=0.0)
+mean_share = first.mean() ** 2 / first.square().mean()
 claims.claim("cosine after one layer", cosine, about=1 / np.pi, within=0.02)
 claims.claim("share of the mean in the mean square", mean_share, about=1 / np.pi, within=0.02)
-claims.claim("our function, right angle", right_angle[0, 1], about=1 / np.pi, within=1e-6)
-claims.claim("theory.correlation_map", known, about=1 / np.pi, within=1e-6)
+claims.claim("next_layer and correlation_map", right_angle[0, 1], about=known, within=1e-6)
 
 # %% [markdown]
-# Now we follow the 256 pictures through ten layers without building a network. In each layer we
-# write down their mean cosine. And we draw 4000 random units whose pre-activations have the
-# covariances $K$, and count those that are off for all pictures.
+# Both functions agree. Now we follow the 256 pictures through ten layers without building a
+# network. In each layer we write down their mean cosine. And we draw 4000 random units whose
+# pre-activations have the covariances $K$, and count those that are off for all pictures.
 
 
 # %%
@@ -554,6 +536,9 @@ def followed(setting):
     return pd.DataFrame(rows).set_index("layer")
 
 
+# %% [markdown]
+# We do it for PyTorch's start, for the same with biases 0, and for He's, whose biases are 0, too.
+
 # %%
 variants = {
     "default": models.Setting(11, width, "relu"),
@@ -562,28 +547,9 @@ variants = {
 }
 expected = {name: followed(setting) for name, setting in variants.items()}
 cosines = pd.DataFrame({name: table["cosine"] for name, table in expected.items()})
-(1 - cosines).loc[[1, 4, 7, 10]].map("{:.1e}".format)
-
-# %% [markdown]
-# The table shows 1 minus the mean cosine: 0 is "all alike". At the default start it falls below
-# $10^{-4}$. Without biases it stays far larger, and then the size of the weights does not matter:
-# the last two columns are equal, as ReLU keeps angles when all weights are scaled.
-#
-# So it is the *biases*. PyTorch draws them at random, and one bias is the same for all pictures.
-# Small weights shrink the pictures layer by layer; the biases stay. In the end $z$ is nearly all
-# bias. He's rule sets biases to 0.
-#
-# **Predict.** At the default, half of layer 10 is dead. Which share is it with He's start?
-
-# %%
-guess = None
-prediction = claims.predict("Dead share of layer 10 with He?", guess)
-
-# %%
 for name in ("default, biases 0", "he"):
     dead[name] = dead_shares(variants[name])
-prediction.compare(dead.loc[10, "he"])
-dead.T.round(2)
+(1 - cosines).loc[[1, 4, 7, 10]].map("{:.1e}".format)
 
 # %%
 dead_theory = {name: table["dead"] for name, table in expected.items()}
@@ -593,12 +559,16 @@ plots.show(ax)
 
 # %% [markdown]
 # **Reading the figure.** A theory that has never heard of gradients meets the points, so nobody was
-# killed by training. At the default start the dead share tends to one half. (The other half is
-# hardly better: on for all pictures, it is linear.) With He's start it is near an eighth, and with
-# PyTorch's own weights as well, once the biases are 0.
+# killed by training. With PyTorch's start the dead share tends to one half. With He's it is near an
+# eighth, and with PyTorch's weights as well, once biases are 0.
 #
-# So the count is right, and one more symptom of a small start with biases. Swish does not treat
-# that start: it leaves 0.29 per layer where ReLU left 0.41.
+# The table above it says why. It shows 1 minus the mean cosine: 0 is "all alike". By layer 10 the
+# default falls below $10^{-4}$. Without biases it stays far larger, and then the size of the
+# weights does not matter: ReLU keeps angles when all weights are scaled.
+#
+# So it is the *biases*, the same for all pictures. Small weights shrink the pictures layer by layer,
+# the biases stay. In the end $z$ is nearly all bias: one more symptom of a small start. Swish does
+# not treat it; it leaves 0.29 per layer where ReLU left 0.41.
 
 # %%
 gaps = {name: (dead[name] - dead_theory[name]).abs().max() for name in variants}
@@ -606,6 +576,8 @@ claims.claim("default, layer 10: dead", dead.loc[10, "default"], between=(0.42, 
 claims.claim("He, layer 10: dead", dead.loc[10, "he"], between=(0.05, 0.21))
 unbiased = dead.loc[10, "default, biases 0"]
 claims.claim("default, biases 0, layer 10: dead", unbiased, between=(0.04, 0.22))
+
+# %%
 apart = 1 - cosines.loc[10]
 claims.claim("default: farthest point from theory", gaps["default"], below=0.09, drifts=True)
 claims.claim("He: farthest point from theory", gaps["he"], below=0.09, drifts=True)
@@ -690,15 +662,19 @@ pd.DataFrame.from_dict(rows, orient="index", columns=columns).round(2)
 # %% [markdown]
 # This is ReLU: one row per rate, the dead share of each layer. A rate of 0.001 kills hardly anyone,
 # a rate of 0.1 a large part. Why? A first step of Adam moves *every* weight and bias by the rate
-# (lesson 02). He's weights have a standard deviation of $\sqrt{2/128}=0.125$. A step of 0.1 is
-# nearly as large as a weight, and a unit with a hundred weights that all move against it falls
-# below 0 for every picture. From there no gradient lifts it.
+# (lesson 02), and He's weights have a standard deviation of $\sqrt{2/128}=0.125$. A unit whose
+# hundred weights all move by 0.1 may fall below 0 for every picture. No gradient lifts it from
+# there.
 #
 # Now the other four, all layers together.
 
 # %%
 _, axes = plots.panels(2, share=False)
-look = {"xscale": "log", "xlabel": "learning rate of Adam", "ticks": {r: f"{r:g}" for r in rates}}
+look = {
+    "xscale": "log",
+    "xlabel": "learning rate of Adam",
+    "ticks": {rate: f"{rate:g}" for rate in rates},
+}
 plots.curves(sleepers, x=rates, ylabel="share of units asleep", title="Asleep", ax=axes[0], **look)
 look |= {"legend": False, "title": "What it costs"}
 plots.curves(scores, x=rates, ylabel="test accuracy", ax=axes[1], **look)
@@ -744,8 +720,8 @@ net(digits.train_inputs[:64]).square().mean().backward()
 pd.Series({"unit 0": net[0].weight.grad[0].norm(), "unit 1": net[0].weight.grad[1].norm()})
 
 # %% [markdown]
-# Unit 0 of layer 1 is pushed down, unit 1 is not: only one has a gradient. Without a gradient its
-# weights stay. And what it reads, the pictures, stays as well.
+# Unit 0 of layer 1 is pushed down, and has no gradient. So its weights stay. And what it reads, the
+# pictures, stays as well.
 #
 # **Predict.** Which share of the sleeping ReLUs of *layer 1* will wake?
 
@@ -809,19 +785,20 @@ norms = {}
 for name in ("relu", "gelu", "elu", "leaky_relu"):
     net = two_networks(name)[0]
     torch.nn.init.constant_(net[0].bias, -50.0)
-    flow = probe.record(net, digits.train_inputs, digits.train_targets, cross_entropy)
-    norms[name] = flow.weight_grad_norms[0]
+    norms[name] = probe.record(net, some, labels, cross_entropy).weight_grad_norms[0]
 pd.Series(norms, name="gradient of layer 1").map("{:.0e}".format)
 
 # %% [markdown]
-# ReLU's is 0, and GELU's and ELU's might as well be: that they keep a small gradient flow is not
-# true this far out. Only the leak has a real one. We train that network for 500 steps.
+# ReLU's is 0, and GELU's and ELU's might as well be: they keep no gradient flow this far out. Only
+# the leak does. We train that network for 500 steps.
 
 # %%
 claims.claim("relu at -50: gradient of layer 1", norms["relu"], below=1e-300, digits=1)
 claims.claim("gelu at -50", norms["gelu"], below=1e-100, digits=1)
 claims.claim("elu at -50", norms["elu"], below=1e-10, digits=1)
 claims.claim("leaky_relu at -50", norms["leaky_relu"], below=1, digits=1)
+
+# %%
 score = go_on([net], 0.001, steps=500)  # the last one, LeakyReLU
 awake = asleep(net)[0].logical_not().sum()
 climb = (net[0].bias + 50).abs().max()
@@ -832,8 +809,8 @@ claims.claim("its biases moved, of 0.5 possible", climb, below=0.15, drifts=True
 # %% [markdown]
 # It passes 75 %, with *not one unit awake* in layer 1. Its biases moved by less than 0.15, of the
 # 0.5 that 500 steps of Adam in one direction would give: nothing pulls them up. A sleeping leaky
-# unit is a *linear* unit, and the layers above learn from that. What the leak buys is not a way
-# back. It is a way through.
+# unit is a *linear* unit, and the layers above learn from that. The leak buys no way back, but a way
+# through.
 
 # %% [markdown]
 # **Question.** A ReLU of layer 1 is dead on every training picture. Which of these can wake it?
@@ -855,8 +832,8 @@ claims.claim("its biases moved, of 0.5 possible", climb, below=0.15, drifts=True
 # same shape; each entry depends on the entry at its place only. It must bend (no straight line),
 # and be none of PyTorch's that this course uses, whatever its scale.
 #
-# The check builds three networks of 30 layers, 128 units wide, with normal weights of your gain and
-# biases 0, and sends 256 digits through them. The delta norm of layer 1 shall be that of layer 30,
+# The check sends 256 digits through three networks of 30 layers, 128 units wide, with normal weights
+# of your gain and biases 0. The delta norm of layer 1 shall be that of layer 30,
 # up or down by *less than a factor of 3* (geometric mean). And no unit shall be dead.
 #
 # <details><summary>Hint</summary>The gain must make up for the mean square of the slopes, and the
@@ -899,11 +876,10 @@ exercises.check(my_activation)
 #
 # ## What this does not show
 #
-# Nothing here says which activation is best when everything else is right: GELU and SiLU, with
-# norms and [skips](../docs/glossary.md#skip), drive most large networks today. Adam carries ReLU's
-# default somewhat deeper than SGD (lesson 02). Weight decay, or momentum left from before, can move
-# even a dead unit; we had neither. PReLU was never trained, so its leak never learnt. And "asleep"
-# depends on the pictures you ask.
+# Which activation is best when all else is right: GELU and SiLU, with norms and
+# [skips](../docs/glossary.md#skip), drive most large networks. Adam carries ReLU's default somewhat
+# deeper than SGD (lesson 02). Weight decay, or momentum left from before, can move even a dead
+# unit. PReLU was never trained. And "asleep" depends on the pictures you ask.
 #
 # ## Summary
 #
