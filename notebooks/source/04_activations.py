@@ -296,8 +296,8 @@ needs.round(2)
 
 # %% [markdown]
 # Factors per layer: at PyTorch's gain left, at the critical gain right. ReLU and its leaky kin keep
-# all. So does the sigmoid, with a gain of 10 (where it hardly learns: lesson 05). tanh, ELU and SELU
-# still lose 5 to 12 % per layer: their fixed point is $q=0$, and 20 layers are not enough to come
+# all. So does the sigmoid, with a gain of 10 (where it hardly learns: lesson 05). tanh, ELU and
+# SELU still lose 5 to 12 % per layer: their fixed point is $q=0$, and 20 layers are not enough to come
 # near it.
 #
 # For GELU, SiLU and softplus theory finds no such gain. Why not for GELU and SiLU?
@@ -312,11 +312,13 @@ needs.round(2)
 
 # %%
 level, gain = needs["then measured"], needs.loc["sigmoid", "critical gain"]
-claims.claim("gelu, He: factor per layer", gelu, between=(0.93, 0.99))
-claims.claim("sigmoid: critical gain", gain, between=(10, 10.3))
 bounds = {"sigmoid": 0.05, "prelu": 0.03, "leaky_relu": 0.03, "relu": 0.03}
 for name, gap in bounds.items():
     claims.claim(f"{name}, critical: per layer", level[name], between=(1 - gap, 1 + gap))
+
+# %%
+claims.claim("gelu, He: factor per layer", gelu, between=(0.93, 0.99))
+claims.claim("sigmoid: critical gain", gain, between=(10, 10.3))
 for name in ("tanh", "elu", "selu"):
     claims.claim(f"{name}, critical: per layer", level[name], between=(0.88, 0.95))
 
@@ -571,8 +573,8 @@ plots.show(ax)
 # weights does not matter: ReLU keeps angles when all weights are scaled.
 #
 # So it is the *biases*, the same for all pictures. Small weights shrink the pictures, layer by
-# layer, the biases stay. In the end $z$ is nearly all bias: one more symptom of a small start. Swish does
-# not treat it; it leaves 0.29 per layer where ReLU left 0.41.
+# layer, the biases stay. In the end $z$ is nearly all bias: one more symptom of a small start. Swish
+# does not treat it; it leaves 0.29 per layer where ReLU left 0.41.
 
 # %%
 gaps = {name: (dead[name] - dead_theory[name]).abs().max() for name in variants}
