@@ -297,8 +297,7 @@ needs.round(2)
 # %% [markdown]
 # Factors per layer: at PyTorch's gain left, at the critical gain right. ReLU and its leaky kin keep
 # all. So does the sigmoid, with a gain of 10 (where it hardly learns: lesson 05). tanh, ELU and
-# SELU still lose 5 to 12 % per layer: their fixed point is $q=0$, and 20 layers are not enough to come
-# near it.
+# SELU still lose 5 to 12 % per layer: their fixed point is $q=0$, and 20 layers do not come near.
 #
 # For GELU, SiLU and softplus theory finds no such gain. Why not for GELU and SiLU?
 #
@@ -323,8 +322,8 @@ for name in ("tanh", "elu", "selu"):
     claims.claim(f"{name}, critical: per layer", level[name], between=(0.88, 0.95))
 
 # %% [markdown]
-# One activation was built the other way round. SELU's critical gain is 0.69. But it was
-# made for a gain of 1 ([LeCun's](../docs/glossary.md#lecun) rule), and for the way *forward*.
+# SELU's critical gain is 0.69. But it was made for a gain of 1
+# ([LeCun's](../docs/glossary.md#lecun) rule), and for the way *forward*.
 # Klambauer et al. (2017, theorem 1) chose its two constants such that mean 0 and a
 # **[second moment](../docs/glossary.md#moment)** of 1 (the mean of the square) come out of a layer
 # as they went in,
@@ -573,8 +572,8 @@ plots.show(ax)
 # weights does not matter: ReLU keeps angles when all weights are scaled.
 #
 # So it is the *biases*, the same for all pictures. Small weights shrink the pictures, layer by
-# layer, the biases stay. In the end $z$ is nearly all bias: one more symptom of a small start. Swish
-# does not treat it; it leaves 0.29 per layer where ReLU left 0.41.
+# layer, the biases stay. In the end $z$ is nearly all bias: one more symptom of a small start.
+# Swish does not treat it; it leaves 0.29 per layer where ReLU left 0.41.
 
 # %%
 gaps = {name: (dead[name] - dead_theory[name]).abs().max() for name in variants}
