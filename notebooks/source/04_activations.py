@@ -650,7 +650,7 @@ def shares(nets):
     return torch.stack([asleep(net) for net in nets]).double().mean(dim=(0, 2)).numpy()
 
 
-# %%
+# %% tags=["nbval-ignore-output"]
 rates = (0.001, 0.01, 0.03, 0.1)
 victims, layers, sleepers, scores = {}, {}, {}, {}
 for name in ("relu", "leaky_relu", "elu", "silu", "tanh"):
@@ -759,7 +759,7 @@ plots.show(ax)
 # But these units had been pushed by hand. Take those that a rate of 0.1 has *really* put to sleep,
 # and go on gently: 300 steps at 0.001.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 rows = {}
 for name in ("relu", "leaky_relu"):
     before = torch.stack([asleep(net) for net in victims[name]])
