@@ -148,7 +148,7 @@ for name in names:
 
 left = pd.DataFrame(rows).T
 prediction.compare((left["measured"] > left.loc["tanh", "measured"]).sum())
-left.round(2).T
+left.round(2)
 
 # %%
 _, axes = plots.panels(2)
@@ -666,11 +666,11 @@ columns = ["layer 1", "layer 2", "layer 3"]
 pd.DataFrame.from_dict(rows, orient="index", columns=columns).round(2)
 
 # %% [markdown]
-# This is ReLU: one row per rate, the dead share of each layer. A rate of 0.001 kills hardly anyone,
-# a rate of 0.1 a large part. Why? A first step of Adam moves *every* weight and bias by the rate
-# (lesson 02), and He's weights have a standard deviation of $\sqrt{2/128}=0.125$. A unit whose
-# hundred weights all move by 0.1 may fall below 0 for every picture. No gradient lifts it from
-# there.
+# This is ReLU: one row per rate, the dead share of each layer. A rate of 0.001 kills hardly anyone.
+# At 0.1 nearly all of layers 2 and 3 are dead, and hardly a unit of layer 1. Why? A first step of
+# Adam moves *every* weight by the rate (lesson 02), and He's weights have a standard deviation of
+# $\sqrt{2/128}=0.125$. Layers 2 and 3 read ReLU's outputs, none of them negative. So where all
+# weights move down, $z$ falls for *every* picture, and no gradient lifts it again.
 #
 # Now the other four, all layers together.
 
@@ -701,6 +701,8 @@ for name, (share, score) in bounds.items():
     claims.claim(f"{name} at 0.1: asleep", sleepers[name][3], between=share, drifts=True)
     claims.claim(f"{name} at 0.1: accuracy", scores[name][3], between=score, drifts=True)
 most = max(share[0] for share in sleepers.values())
+claims.claim("relu at 0.1, layer 1: dead", layers["relu", 0.1][0], below=0.05, drifts=True)
+claims.claim("layers 2, 3: dead", layers["relu", 0.1][1:].min(), above=0.8, drifts=True)
 claims.claim("at 0.001, any kind: asleep", most, below=0.04, drifts=True)
 
 # %% [markdown]
