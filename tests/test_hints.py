@@ -80,6 +80,10 @@ def cases(rng):
     return [{"x": np.array(rng.uniform(1.5, 9, size=4)), "rate": float(r)} for r in (0.3, 0.7, 2.5)]
 
 
+def quick(rng):
+    return [{"x": np.array(rng.uniform(1.5, 9, size=4)), "rate": r} for r in (6.0, 7.5, 9.0)]
+
+
 def square_root(x, rate):
     return rate * np.sqrt(x) + 0.1
 
@@ -175,6 +179,14 @@ def test_nan_beside_a_mistake_is_told_too():
     assert told.misconception == "twice too large + NaN"
     told = judge(exercise, of_tensors(lambda x, rate: math.nan * x))
     assert told.misconception == "NaN"
+    by_part = replace(exercise, parts=(Part("some", 1, cases), Part("others", 2, quick)))
+
+    def different(x, rate):
+        return x * x / x + rate if rate < 5 else 2 * x.sqrt() / 3 + rate**3
+
+    told = judge(by_part, of_tensors(different))
+    assert told.misconception == "no root + NaN", told.message
+    assert "In the part 'some': A root is missing. For some inputs" in told.message
 
 
 # Right answers to other questions

@@ -301,18 +301,14 @@ def explained(
         What was found, which may be nothing.
     """
     everywhere = range(len(questions))
-    known = _recognised_misconception(rubric, questions, answers, failed, everywhere)
-    if rubric.compare != "entries" or any(one.model_probe for one in questions):
-        one = known and Explanation((known,), rubric.hints[known])
-        return Findings(((None, one),)) if one else Findings()
     cases = [
         _Case(question, answer, _loose(rubric.tolerance))
         for question, answer in zip(questions, answers, strict=True)
     ]
-    if known:
-        alone = Explanation((known,), rubric.hints[known])
-        predicted = _values_of(_known(known, alone.hint).base)
-        return Findings(((None, _and_nan(alone, [cases[i] for i in failed], predicted)),))
+    if known := _misconception(rubric, cases, failed, everywhere):
+        return Findings(((None, known),))
+    if rubric.compare != "entries" or any(one.model_probe for one in questions):
+        return Findings()
     if all(_holds_truths(answers[index].value) for index in failed):
         hint = "Your answer holds truths. Numbers are asked for: how many of them are true?"
         return Findings(((None, Explanation(("truths, not numbers",), hint)),))
@@ -351,11 +347,21 @@ def _of_some(
     """Explain some of the wrong answers; ``inside`` may speak against it."""
     if _weight([cases[index] for index in failed]) < _ENOUGH:
         return None
+    known = _misconception(rubric, cases, failed, inside)
+    return known or _found(rubric, cases, failed, inside)
+
+
+def _misconception(
+    rubric: Rubric, cases: Sequence[_Case], failed: Sequence[int], inside: Sequence[int]
+) -> Explanation | None:
+    """Explain wrong answers by one misconception of the exercise; ``inside`` may speak against."""
     questions, answers = [one.question for one in cases], [one.given for one in cases]
-    known = _recognised_misconception(rubric, questions, answers, failed, inside)
-    if known:
-        return Explanation((known,), rubric.hints[known])
-    return _found(rubric, cases, failed, inside)
+    name = _recognised_misconception(rubric, questions, answers, failed, inside)
+    if name is None:
+        return None
+    mistake = _known(name, rubric.hints[name])
+    explanation = Explanation((mistake.name,), mistake.hint)
+    return _and_nan(explanation, [cases[index] for index in failed], _values_of(mistake.base))
 
 
 def _found(
