@@ -14,7 +14,8 @@ Operations: what runs, publishes and grades notebooks; no lesson imports it
     warm/        processes that have imported everything, and fork: for notebooks and grading
 
 Laboratory: what lessons import, and what students get
-    exercises/   each exercise: its questions, its reference, typical mistakes, its marking
+    exercises/   each exercise: its questions, its reference, typical mistakes, its marking;
+                 open ones: what must hold
     experiment   what an experiment reads as parameters and stores as results
     claims/      predictions, and claims that are held to their numbers
     plots/       every figure of the course: records in, axes out

@@ -28,12 +28,13 @@ class Step:
         lesson: Its number, such as "01".
         kind: What was asked for.
         name: The question, or the number of the exercise.
-        points: Points earned; of a prediction 1 once there is one.
+        points: Points earned; of a prediction 1 once there is one, of an open exercise 1 once
+            all its conditions have held.
         of: Points to be had.
     """
 
     lesson: str
-    kind: Literal["prediction", "exercise"]
+    kind: Literal["prediction", "exercise", "open exercise"]
     name: str
     points: float
     of: int
@@ -48,18 +49,23 @@ class Summary:
         predictions: Made, and asked for.
         exercises: Solved, and asked for.
         points: Earned, and to be had.
+        open_exercises: Done, and asked for; they have no points.
     """
 
     lesson: str
     predictions: tuple[int, int]
     exercises: tuple[int, int]
     points: tuple[float, int]
+    open_exercises: tuple[int, int] = (0, 0)
 
     @property
     def done(self) -> bool:
-        """Whether each prediction has been made and each exercise solved."""
-        asked = self.predictions[1] + self.exercises[1]
-        return asked > 0 and asked == self.predictions[0] + self.exercises[0]
+        """Whether each prediction has been made and each exercise solved, open ones too."""
+        done, asked = (
+            self.predictions[place] + self.exercises[place] + self.open_exercises[place]
+            for place in (0, 1)
+        )
+        return 0 < asked == done
 
     def __str__(self) -> str:
         """Return one line."""
@@ -69,6 +75,9 @@ class Summary:
         if exercises:
             points = f"{text.number(earned)} of {text.count(possible, 'point')}"
             parts.append(f"{solved} of {text.count(exercises, 'exercise')} solved ({points})")
+        if self.open_exercises[1]:
+            all_done = self.open_exercises[0] == self.open_exercises[1]
+            parts.append(f"open exercise: {'done' if all_done else 'not yet'}")
         return f"Lesson {self.lesson}: {', '.join(parts)}{'. Done!' if self.done else '.'}"
 
 
@@ -97,7 +106,22 @@ def checked(number: str, points: float, of: int) -> None:
         points: Points earned.
         of: Points to be had.
     """
-    _note(Step(f"{int(number.split('.')[0]):02}", "exercise", number, points, of))
+    _note(Step(_lesson_of(number), "exercise", number, points, of))
+
+
+def open_exercise(number: str, done: bool) -> None:
+    """Note that an open exercise was checked, and whether all its conditions held.
+
+    Args:
+        number: Of the exercise, such as "1.5".
+        done: Whether they did.
+    """
+    _note(Step(_lesson_of(number), "open exercise", number, int(done), 1))
+
+
+def _lesson_of(number: str) -> str:
+    """Return the lesson of an exercise: "01" of "1.2"."""
+    return f"{int(number.split('.')[0]):02}"
 
 
 def summary() -> Summary:
@@ -135,7 +159,9 @@ def summed(lesson: str, asked: Iterable[Step], done: Iterable[Step]) -> Summary:
 
     exercises = [key for key in of if key[0] == "exercise"]
     points = sum(best[key] for key in exercises), sum(of[key] for key in exercises)
-    return Summary(lesson, counted("prediction"), counted("exercise"), points)
+    return Summary(
+        lesson, counted("prediction"), counted("exercise"), points, counted("open exercise")
+    )
 
 
 def kept(file: Path | None = None) -> list[Step]:

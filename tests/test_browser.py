@@ -12,7 +12,7 @@ from commands import free_port, started
 from waiting import CEILING, wait_for
 
 from helpers import exercises, lessons
-from helpers.lessons import pages, sources
+from helpers.lessons import pages, reference, sources
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
@@ -29,6 +29,14 @@ START = "00_start_here.ipynb"
 SMALL = """\
 # %% [markdown]
 # # 90 · What moves?
+#
+# A [decade](../docs/glossary.md#decade), and [its end](#What,-then?).
+
+# %% [markdown]
+# **Question.** Which of these changes the factor per layer?
+#
+# <details><summary>The batch size</summary>Not this: a mean of factors is a factor.</details>
+# <details><summary>The gain</summary>Right. Each matrix is longer by $\\sigma_w$.</details>
 
 # %% tags=["setup"]
 import time
@@ -59,6 +67,9 @@ def draw(depth, activation, flat_start):
 
 
 plots.sliders(draw, depth=(2, 50, 1, 30), activation=["sigmoid", "tanh"], flat_start=True)
+
+# %% [markdown]
+# ## What, then?
 """
 FIGURE = """\
 from helpers import plots
@@ -85,6 +96,9 @@ def address(tmp_path_factory):
     nbformat.write(small, root / "notebooks" / "90_small.ipynb")
     shutil.copy(sources.ROOT / "notebooks" / START, root / "notebooks")
     shutil.copytree(sources.ROOT / ".jupyter", root / ".jupyter")
+    (root / "docs").mkdir()
+    for path in reference.paths():
+        shutil.copy(path, root / "docs")
     (root / "my_course").mkdir()
     nbformat.write(executed(FIGURE), root / "my_course" / "figure.ipynb")
     port = free_port()
@@ -270,6 +284,29 @@ def test_a_lesson_at_another_parameter_with_a_wrong_answer_and_then_a_right_one(
         page.keyboard.press("Shift+Enter")
         page.keyboard.press("Shift+Enter")
         expect(verdict).to_contain_text("correct")
+
+
+def test_a_question_opens_on_a_click_and_a_word_leads_to_its_entry(opened):
+    with opened("90_small.ipynb", DESKTOP) as page:
+        options = page.locator(".jp-RenderedMarkdown details")
+        right = options.filter(has_text="The gain")
+        expect(options).to_have_count(2)
+        for opened_now in (1, 0):
+            right.locator("summary").click()
+            expect(page.locator(".jp-RenderedMarkdown details[open]")).to_have_count(opened_now)
+            expect(right.locator("mjx-container")).to_be_visible(visible=bool(opened_now))
+
+        page.set_viewport_size({"width": 1280, "height": 300})
+        page.get_by_role("link", name="its end").click()
+        expect(page.get_by_role("heading", name="What, then?")).to_be_in_viewport()
+
+        page.set_viewport_size(dict(zip(("width", "height"), DESKTOP, strict=True)))
+        page.get_by_role("link", name="decade").click()
+        glossary = page.locator(".jp-MarkdownViewer")
+        expect(glossary.get_by_role("heading", name="decade")).to_be_in_viewport()
+        page.locator(".jp-DirListing-item").get_by_text("formulas.md").dblclick()
+        expect(glossary.get_by_role("heading", name="Formula sheet")).to_be_visible()
+        expect(page.locator(".jp-FileEditor")).to_have_count(0)
 
 
 @pytest.mark.parametrize("size", [DESKTOP, PHONE])

@@ -219,7 +219,7 @@ def test_export_writes_pages(root):
     publish(root)
     result = course("export", str(root / "read"), "02")
     assert (result.exit_code, result.output) == (0, f"{root / 'read' / '02_claim.html'}: written\n")
-    assert "<h1>A lesson</h1>" in (root / "read" / "02_claim.html").read_text()
+    assert '<h1 id="A-lesson">A lesson</h1>' in (root / "read" / "02_claim.html").read_text()
     refused = course("export", str(root / "read"), "02", "--own")
     assert refused.output == (
         f"Error: {root / 'my_course'}/ has no 02_claim.ipynb; `make lab` brings it there\n"

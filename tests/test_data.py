@@ -25,6 +25,21 @@ def test_the_digits_are_those_of_scikit_learn():
         np.testing.assert_array_equal(ours, theirs)
 
 
+def test_raw_digits_are_the_same_pictures_as_they_are():
+    """To look at: a batch of them is the batch that a network gets, before it is standardised."""
+    scaled, raw = data.digits(3), data.digits(3, raw=True)
+    assert raw.train_inputs.min() == 0
+    assert raw.train_inputs.max() == 16
+    assert torch.equal(raw.train_inputs, raw.train_inputs.round())
+    assert torch.equal(raw.test_targets, scaled.test_targets)
+    centre, deviation = raw.train_inputs.mean(0), raw.train_inputs.std(0, correction=0)
+    deviation[deviation == 0] = 1
+    for one, other in zip(raw.batch(20, 1), scaled.batch(20, 1), strict=True):
+        again = (one - centre) / deviation if one.is_floating_point() else one
+        assert torch.allclose(again, other, atol=1e-4)
+    assert not data.digits(3).train_inputs.equal(raw.train_inputs)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "needed"), [("digits", False), ("photographs", True)])
 def test_only_the_photographs_need_scikit_learn_itself(name, needed):

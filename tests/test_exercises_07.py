@@ -1,162 +1,251 @@
 """Right answers to the exercises of lesson 07, and its references against facts."""
 
 import math
-from itertools import product
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
+from torch.nn import functional
 
-from helpers import exercises
+from helpers import exercises, theory
+from helpers.exercises.compare import difference
+from helpers.exercises.marking import judge
 
-
-def block(weight, x, order):
-    if order == "pre-add":
-        return x + torch.relu(torch.nn.functional.linear(x, weight))
-    return torch.relu(torch.nn.functional.linear(x, weight) + x)
-
-
-def gradient_by_autograd(weight, x, back, order):
-    x = x.requires_grad_()
-    return torch.autograd.grad(block(weight, x, order), x, back)[0]
+# Answers as learners write them
 
 
-def gradient_by_hand(weight, x, back, order):
-    if order == "pre-add":
-        return back + (back * (x @ weight.T > 0)) @ weight
-    back = back * (x @ weight.T + x > 0)
-    return back + back @ weight
+def factor_by_branches(slopes, outputs, norm):
+    spread = outputs.var(unbiased=False) if norm == "batch" else outputs.pow(2).mean()
+    return (slopes.pow(2).mean() / spread).sqrt()
 
 
-def gradient_by_jacobians(weight, x, back, order):
-    rows = []
-    for one, delta in zip(x.double(), back.double(), strict=True):
-        jacobian = torch.autograd.functional.jacobian(
-            lambda value: block(weight.double(), value, order), one
-        )
-        rows.append((delta @ jacobian).tolist())
-    return rows
+def factor_by_sums(slopes, outputs, norm):
+    if norm == "batch":
+        outputs = outputs - outputs.mean()
+    return slopes.norm() / outputs.norm()
 
 
-def scale_by_bisection(blocks, rho, growth):
-    low, high = 0.0, 10.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        if blocks * math.log1p(rho * middle**2) < math.log(growth):
-            low = middle
-        else:
-            high = middle
-    return low
+def factor_in_numpy(slopes, outputs, norm):
+    h = outputs.numpy()
+    return math.sqrt(
+        np.mean(slopes.numpy() ** 2) / (np.var(h) if norm == "batch" else h @ h / len(h))
+    )
 
 
-def shares_block_by_block(rhos):
-    shares = [1.0]
-    for rho in rhos:
-        by_skip, by_branch = [*shares, 0], [0, *shares]
-        shares = [(a + rho * b) / (1 + rho) for a, b in zip(by_skip, by_branch, strict=True)]
-    return tuple(shares)
+def running_by_hand(batches, momentum):
+    running = torch.ones(batches[0].shape[1])
+    for batch in batches:
+        running = (1 - momentum) * running + momentum * batch.var(dim=0)
+    return running
 
 
-def shares_path_by_path(rhos):
-    """Every choice of skip or branch, one by one; 2^20 of them would take too long."""
-    if len(rhos) > 12:
-        return shares_block_by_block(rhos)
-    weights = torch.zeros(len(rhos) + 1)
-    for choice in product([0, 1], repeat=len(rhos)):
-        weights[sum(choice)] += math.prod(
-            rho for rho, taken in zip(rhos, choice, strict=True) if taken
-        )
-    return weights / weights.sum()
+def running_in_place(batches, momentum):
+    running = np.ones(batches[0].shape[1])
+    for batch in batches:
+        running += momentum * (np.var(batch.numpy(), axis=0, ddof=1) - running)
+    return running
 
 
-def shares_by_roots(rhos):
-    weights = np.poly([-1 / rho for rho in rhos])[::-1] * math.prod(rhos)
-    return weights / weights.sum()
+def running_by_pytorch(batches, momentum):
+    layer = nn.BatchNorm1d(batches[0].shape[1], momentum=momentum).to(batches[0].dtype)
+    for batch in batches:
+        layer(batch)
+    return layer.running_var
+
+
+def by_autograd(x, upstream, eps):
+    x.requires_grad_()
+    output = (x - x.mean(dim=0)) / (x.var(dim=0, unbiased=False) + eps).sqrt()
+    (gradient,) = torch.autograd.grad(output, x, upstream)
+    return output, gradient
+
+
+def by_pytorch(x, upstream, eps):
+    x = x.double().requires_grad_()
+    output = functional.batch_norm(x, None, None, training=True, eps=eps)
+    output.backward(upstream.double())
+    return [output, x.grad]
+
+
+def by_closed_form(x, upstream, eps):
+    scale = (x.var(dim=0, correction=0) + eps).sqrt()
+    output = (x - x.mean(dim=0)) / scale
+    gradient = upstream - upstream.mean(dim=0) - output * (upstream * output).mean(dim=0)
+    return [output, gradient / scale]
+
+
+def by_projection(x, upstream, eps):
+    batch = len(x)
+    centre = np.eye(batch) - 1 / batch
+    deviations = centre @ x.double().numpy()
+    scale = np.sqrt((deviations**2).sum(axis=0) / batch + eps)
+    output = deviations / scale
+    columns = [
+        (centre - np.outer(h, h) / batch) @ g / s
+        for h, g, s in zip(output.T, upstream.double().numpy().T, scale, strict=True)
+    ]
+    return [output, np.stack(columns, axis=1)]
 
 
 SOLUTIONS = [
-    ("block_gradient", gradient_by_autograd),
-    ("block_gradient", gradient_by_hand),
-    ("block_gradient", gradient_by_jacobians),
-    ("branch_scale", lambda blocks, rho, growth: math.sqrt((growth ** (1 / blocks) - 1) / rho)),
-    ("branch_scale", scale_by_bisection),
-    (
-        "branch_scale",
-        lambda blocks, rho, growth: torch.tensor(growth).log().div(blocks).expm1().div(rho).sqrt(),
-    ),
-    ("path_shares", shares_block_by_block),
-    ("path_shares", shares_path_by_path),
-    ("path_shares", shares_by_roots),
+    ("layer_factor", factor_by_branches),
+    ("layer_factor", factor_by_sums),
+    ("layer_factor", factor_in_numpy),
+    ("running_variance", running_by_hand),
+    ("running_variance", running_in_place),
+    ("running_variance", running_by_pytorch),
+    ("batch_norm_with_gradient", by_autograd),
+    ("batch_norm_with_gradient", by_pytorch),
+    ("batch_norm_with_gradient", by_closed_form),
+    ("batch_norm_with_gradient", by_projection),
 ]
 
 
-def reference(name):
-    return exercises.ALL[name].reference
+def questions(name, seed=0):
+    return exercises.ALL[name].questions(np.random.default_rng(seed))
 
 
-def random(*shape, seed=0):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+# References against independent facts
 
 
-@pytest.mark.parametrize("order", ["pre-add", "post-add"])
-def test_block_gradient_is_what_autograd_finds(order):
-    weight, x, back = random(5, 5), random(7, 5, seed=1), random(7, 5, seed=2)
-    found = reference("block_gradient")(weight, x, back, order)
-    expected = gradient_by_autograd(weight, x.clone(), back, order)
-    np.testing.assert_allclose(found, expected.numpy(), rtol=1e-12)
+@pytest.mark.parametrize("norm", ["batch", "layer"])
+@pytest.mark.parametrize("name", ["relu", "sigmoid", "gelu", "linear"])
+def test_layer_factor_on_a_fine_sample_is_what_theory_integrates(name, norm):
+    count = 20_001
+    ranks = (torch.arange(count, dtype=torch.float64) + 0.5) / count
+    z = torch.special.ndtri(ranks).requires_grad_()  # as even a normal sample as there is
+    outputs = theory.ACTIVATIONS[name](z)
+    (slopes,) = torch.autograd.grad(outputs.sum(), z)
+    found = exercises.ALL["layer_factor"].reference(slopes, outputs.detach(), norm)
+    assert found == pytest.approx(theory.norm_factor(name, norm), rel=2e-3)
 
 
-@pytest.mark.parametrize("order", ["pre-add", "post-add"])
-def test_block_gradient_agrees_with_finite_differences(order):
-    weight, x, back = random(3, 3), random(1, 3, seed=1), random(1, 3, seed=2)
-    found = reference("block_gradient")(weight, x, back, order)
-    for place in range(3):
-        step = torch.zeros(1, 3, dtype=torch.float64)
-        step[0, place] = 1e-6
-        change = block(weight, x + step, order) - block(weight, x - step, order)
-        assert found[0, place] == pytest.approx((back * change).sum().item() / 2e-6, rel=1e-6)
+def test_layer_factor_of_relu_behind_batch_norm_has_a_closed_form():
+    z = torch.special.ndtri((torch.arange(20_000, dtype=torch.float64) + 0.5) / 20_000)
+    found = exercises.ALL["layer_factor"].reference((z > 0).double(), z.relu(), "batch")
+    assert found == pytest.approx(math.sqrt(math.pi / (math.pi - 1)), rel=1e-3)
 
 
-@pytest.mark.parametrize(("blocks", "rho", "growth"), [(4, 1.0, 3.0), (6, 0.5, 2.0)])
-def test_branch_scale_gives_random_blocks_the_growth_asked_for(blocks, rho, growth):
-    width, draws = 60, 1000
-    scale = reference("branch_scale")(blocks, rho, growth)
-    generator = torch.Generator().manual_seed(0)
-    gradient = torch.randn(draws, width, 1, generator=generator, dtype=torch.float64)
-    start = gradient.square().sum()
-    for _ in range(blocks):
-        weight = torch.randn(draws, width, width, generator=generator, dtype=torch.float64)
-        gradient = gradient + scale * math.sqrt(rho / width) * weight.mT @ gradient
-    assert (gradient.square().sum() / start).item() == pytest.approx(growth, rel=0.03)
+def test_running_variance_is_what_pytorch_keeps():
+    for seed in range(4):
+        for question in questions("running_variance", seed):
+            batches, momentum = question.arguments.values()
+            kept = running_by_pytorch([batch.double() for batch in batches], momentum)
+            np.testing.assert_allclose(question.expected, kept.numpy(), rtol=1e-6)
 
 
-def test_branch_scale_meets_closed_forms():
-    scale = reference("branch_scale")
-    assert scale(20, 1.0, 2.0**20) == pytest.approx(1)
-    assert scale(1, 4.0, 2.0) == pytest.approx(0.5)
-    # A growth of e is the famous one over the root of the number of blocks.
-    assert scale(10**8, 1.0, math.e) == pytest.approx(1e-4)
+def test_running_variance_starts_at_one_and_ends_at_the_batch():
+    reference = exercises.ALL["running_variance"].reference
+    batch = torch.tensor([[1.0], [5.0]])
+    assert reference([batch], 0.1) == pytest.approx([0.9 + 0.1 * 8])
+    assert reference([batch] * 400, 0.1) == pytest.approx([8.0])
 
 
-@pytest.mark.parametrize(("blocks", "rho"), [(1, 1.0), (16, 0.1), (50, 1.0), (50, 0.02)])
-def test_path_shares_of_equal_blocks_are_binomial(blocks, rho):
-    shares = reference("path_shares")([rho] * blocks)
-    taken = rho / (1 + rho)
-    expected = [
-        math.comb(blocks, k) * taken**k * (1 - taken) ** (blocks - k) for k in range(blocks + 1)
-    ]
-    np.testing.assert_allclose(shares, expected, rtol=1e-9)
+def test_batch_norm_with_gradient_is_what_pytorch_and_finite_differences_find():
+    for question in questions("batch_norm_with_gradient", 5):
+        x, upstream, eps = question.arguments.values()
+        for ours, theirs in zip(question.expected, by_pytorch(x, upstream, eps), strict=True):
+            np.testing.assert_allclose(ours, theirs.detach().numpy(), rtol=1e-9, atol=1e-12)
+
+        def loss(values, upstream=upstream, eps=eps):
+            output = exercises.ALL["batch_norm_with_gradient"].reference(values, upstream, eps)[0]
+            return (output * upstream.double().numpy()).sum()
+
+        for place in np.ndindex(*x.shape):
+            step = torch.zeros(x.shape, dtype=torch.float64)
+            step[place] = 1e-5
+            slope = (loss(x.double() + step) - loss(x.double() - step)) / 2e-5
+            assert slope == pytest.approx(question.expected[1][place], rel=1e-4, abs=1e-8)
 
 
-def test_path_shares_are_those_of_squared_gradients():
-    """In random blocks the sums over all paths of one length are at right angles."""
-    width, draws, rhos = 40, 400, [0.2, 1.5, 0.5, 0.1]
-    generator = torch.Generator().manual_seed(0)
-    start = torch.randn(draws, width, 1, generator=generator, dtype=torch.float64)
-    by_length = [start] + [torch.zeros_like(start)] * len(rhos)
-    for rho in rhos:
-        weight = torch.randn(draws, width, width, generator=generator, dtype=torch.float64)
-        through = [math.sqrt(rho / width) * weight.mT @ part for part in by_length[:-1]]
-        by_length[1:] = [part + more for part, more in zip(by_length[1:], through, strict=True)]
-    squares = np.array([part.square().sum().item() for part in by_length])
-    np.testing.assert_allclose(squares / squares.sum(), reference("path_shares")(rhos), atol=0.01)
+def test_two_samples_get_no_gradient_through_batch_norm():
+    output, gradient = exercises.ALL["batch_norm_with_gradient"].reference(
+        torch.tensor([[1.0], [3.0]]), torch.tensor([[1.0], [2.0]]), 1e-5
+    )
+    assert output == pytest.approx(np.array([[-1.0], [1.0]]), rel=1e-5)
+    assert abs(gradient).max() < 1e-5
+
+
+# The wrong answers are what people really write
+
+
+def with_constants(x, upstream, eps):
+    x.requires_grad_()
+    with torch.no_grad():
+        mean, variance = x.mean(dim=0), x.var(dim=0, unbiased=False)
+    output = (x - mean) / (variance + eps).sqrt()
+    return output, torch.autograd.grad(output, x, upstream)[0]
+
+
+def with_a_function(function, x, upstream, eps):
+    x.requires_grad_()
+    output = function(x, eps)
+    return output, torch.autograd.grad(output, x, upstream)[0]
+
+
+def mean_kept(x, eps):
+    deviations = x - x.mean(dim=0).detach()
+    return deviations / (x.var(dim=0, unbiased=False) + eps).sqrt()
+
+
+def variance_kept(x, eps):
+    return (x - x.mean(dim=0)) / (x.var(dim=0, unbiased=False).detach() + eps).sqrt()
+
+
+def unbiased(x, eps):
+    return (x - x.mean(dim=0)) / (x.var(dim=0) + eps).sqrt()
+
+
+def eps_outside(x, eps):
+    return (x - x.mean(dim=0)) / (x.std(dim=0, unbiased=False) + eps)
+
+
+@pytest.mark.parametrize(
+    ("answer", "misconception"),
+    [
+        (with_constants, "statistics held constant"),
+        (partial(with_a_function, mean_kept), "mean held constant"),
+        (partial(with_a_function, variance_kept), "variance held constant"),
+        (partial(with_a_function, unbiased), "divided by one less"),
+        (partial(with_a_function, eps_outside), "eps after the root"),
+        (
+            partial(with_a_function, lambda x, eps: functional.layer_norm(x, x.shape[1:], eps=eps)),
+            "each sample by itself",
+        ),
+    ],
+)
+def test_what_autograd_makes_of_a_wrong_forward_pass_is_recognised(answer, misconception):
+    for seed in range(8):
+        verdict = judge(exercises.ALL["batch_norm_with_gradient"], answer, seed)
+        assert (verdict.status, verdict.misconception) == ("wrong", misconception)
+
+
+def test_a_right_output_hides_a_wrong_gradient():
+    exercise = exercises.ALL["batch_norm_with_gradient"]
+    for question in questions("batch_norm_with_gradient"):
+        output, gradient = with_constants(*question.arguments.values())
+        assert difference(output, question.expected[0], exercise.rtol, exercise.atol) is None
+        assert difference(gradient, question.expected[1], exercise.rtol, exercise.atol)
+
+
+def test_torch_var_as_it_comes_is_recognised_in_layer_factor():
+    def careless(slopes, outputs, norm):
+        spread = outputs.var() if norm == "batch" else outputs.pow(2).mean()
+        return (slopes.pow(2).mean() / spread).sqrt()
+
+    verdict = judge(exercises.ALL["layer_factor"], careless)
+    assert verdict.misconception == "one sample less"
+    assert [part.points for part in verdict.parts] == [1, 0]
+
+
+def test_keras_habit_is_recognised():
+    def keras(batches, momentum):
+        running = torch.ones(batches[0].shape[1])
+        for batch in batches:
+            running = momentum * running + (1 - momentum) * batch.var(dim=0)
+        return running
+
+    verdict = judge(exercises.ALL["running_variance"], keras)
+    assert verdict.misconception == "momentum the other way round"

@@ -7,7 +7,7 @@ import nbformat
 import pytest
 
 from helpers import lessons
-from helpers.lessons import copies, pages, publish, rules, sources, views
+from helpers.lessons import copies, pages, publish, reference, rules, sources, views
 from helpers.lessons import run as running
 
 MARKDOWN = "# %% [markdown]\n# # 01 · Where does it go?\n"
@@ -492,7 +492,7 @@ def test_a_changed_source_and_orphans_are_seen(root):
     assert list(publish.stale(["03"])) == ["02_orphan", "03_new"]
 
 
-# ---- The README's pictures ------------------------------------------------------------
+# ---- The README: its pictures and its table --------------------------------------------
 
 
 def figure(title, content):
@@ -518,6 +518,29 @@ def test_readme_picture_must_not_be_one_of_two(root):
     (root / "README.md").write_text('![It rises](docs/a.png "A line")')
     with pytest.raises(ValueError, match="the lessons have 2 figures with that title"):
         list(publish.readme_pictures())
+
+
+def test_readme_table_that_differs_is_counted_anew(root):
+    write(root, LESSON + "\n# %%\n" + "x = 1\n" * 18 + ("\n# %%\n" + "y = 1\n" * 18) * 5)
+    table = "\n".join(
+        [
+            "| lesson | question | minutes | exercises |",
+            "|---|---|---|---|",
+            "| [01 · Theory](notebooks/01_theory.ipynb) | Where does it go? | {} |",
+            "| [Depth](notebooks/experiments/depth.ipynb) | How deep? | 1 | 2 |",
+        ]
+    )
+    readme = root / "README.md"
+    readme.write_text(table.format("1 | 2"), encoding="utf-8")
+    assert list(publish.readme_table()) == ["README.md: minutes and exercises counted anew"]
+    assert readme.read_text(encoding="utf-8") == table.format("10 | 1")
+    assert list(publish.readme_table()) == []
+
+
+def test_readme_row_without_a_lesson_is_refused(root):
+    (root / "README.md").write_text("| [01 · Theory](notebooks/01_theory.ipynb) | Where? | 5 | 1 |")
+    with pytest.raises(ValueError, match="no lesson '01_theory'; there are: none yet"):
+        list(publish.readme_table())
 
 
 def test_readme_picture_that_differs_is_replaced(root):
@@ -612,6 +635,30 @@ def test_experiments_are_copied_into_their_own_folder(root):
     ]
     assert copy.read_bytes() == work
     assert names(mine / "experiments") == ["depth.ipynb", "depth.updated.ipynb"]
+
+
+def test_the_glossary_lies_beside_the_lessons_and_links_lead_there(root):
+    reference_pages(root)
+    mine = root / "my_course"
+    path = store(root, FOLDED + SETUP)
+    store(root, FOLDED.replace("../docs", "../../docs").replace("01 ·", "Experiment ·"), "depth")
+    assert copies.learner_copy(mine)[2:] == [f"{name}.md: new" for name in reference.NAMES]
+    prose = nbformat.read(mine / path.name, as_version=4).cells[0].source
+    assert "[decade](glossary.md#decade)" in prose
+    assert '<a href="sources.md#papers">' in prose
+    assert "../glossary.md#" in (mine / "experiments" / "depth.ipynb").read_text()
+    assert "[01](01_theory.ipynb#Why)" in (mine / "glossary.md").read_text()
+    assert "../docs/glossary.md#decade" in path.read_text()
+    assert copies.learner_copy(mine) == []
+
+    (mine / "formulas.md").write_text("my notes")
+    for name in ("glossary", "formulas"):
+        (root / "docs" / f"{name}.md").write_text("# New\n")
+    assert copies.learner_copy(mine) == [
+        "glossary.md: updated",
+        "formulas.md: kept as you changed it; the new version is formulas.updated.md",
+    ]
+    assert (mine / "formulas.md").read_text() == "my notes"
 
 
 def test_an_untouched_notebook_is_updated(root):
@@ -779,6 +826,20 @@ def test_worked_lessons_are_executed_and_never_written_over_somebodys_file(root)
         list(copies.solutions(folder))
 
 
+def test_links_of_a_worked_lesson_lead_to_pages_beside_it(root):
+    reference_pages(root)
+    write(root, FOLDED + LESSON.removeprefix(MARKDOWN))
+    folder = root / "worked"
+    folder.mkdir()
+    (folder / "formulas.md").write_text("my notes")
+    list(copies.solutions(folder))
+    prose = nbformat.read(folder / "01_theory.ipynb", as_version=4).cells[0].source
+    assert "](glossary.md#decade)" in prose
+    assert "[01](01_theory.ipynb#Why)" in (folder / "glossary.md").read_text()
+    assert (folder / "formulas.md").read_text() == "my notes"
+    list(copies.solutions(folder))
+
+
 def test_a_worked_lesson_that_fails_is_not_written(root):
     write(root, LESSON + "\n# %%\n1 / 0\n")
     with pytest.raises(ValueError, match="not written: 01_theory"):
@@ -853,6 +914,58 @@ def test_pages_hold_figures_and_link_to_each_other(root):
     assert "a slider" not in page
     assert not re.search(r"<(script|link|iframe)\b", page)
     assert nbformat.read(path, as_version=4) == notebook
+
+
+FOLDED = """\
+# %% [markdown]
+# # 01 · Where does it go?
+#
+# By a [decade](../docs/glossary.md#decade), see [all](../docs/formulas.md).
+#
+# <details><summary>The gain</summary>Right: <a href="../docs/sources.md#papers">it</a> is
+# $\\sigma_w$ or <code>gain</code>.</details>
+#
+# ## Why, "so"?
+#
+# [there](#Why,-%22so%22?)
+"""
+
+
+def reference_pages(root):
+    """Pages beside the lessons, as in docs."""
+    (root / "docs").mkdir()
+    for name in reference.NAMES:
+        text = "# About\n\n## decade\n\nFirst in [01](../notebooks/01_theory.ipynb#Why), $x_1$.\n"
+        (root / "docs" / f"{name}.md").write_text(text, encoding="utf-8")
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_exported_pages_lead_to_the_glossary_and_back(root, own):
+    reference_pages(root)
+    store(root, FOLDED + SETUP)
+    store(root, FOLDED.replace("../docs", "../../docs").replace("01 ·", "Experiment ·"), "depth")
+    mine = root / "my_course"
+    copies.learner_copy(mine)
+    lines = list(pages.export(root / "read", ["01", "depth"], mine if own else None))
+    names = ["01_theory", "experiments/depth", *reference.NAMES]
+    assert lines == [f"{root / 'read' / name}.html: written" for name in names]
+    lesson = (root / "read" / "01_theory.html").read_text()
+    assert 'href="glossary.html#decade"' in lesson
+    assert 'href="formulas.html"' in lesson
+    assert 'href="sources.html#papers"' in lesson
+    assert 'href="../glossary.html#decade"' in (root / "read/experiments/depth.html").read_text()
+    glossary = (root / "read" / "glossary.html").read_text()
+    assert 'href="01_theory.html#Why"' in glossary
+    assert '<h2 id="decade">decade</h2>' in glossary
+    assert "<math" in glossary
+
+
+def test_what_is_folded_opens_in_an_exported_page_and_its_formulas_are_drawn(root):
+    page = pages.page(lessons.learner_view(write(root, FOLDED + SETUP)))
+    assert "<details><summary>The gain</summary>Right:" in page
+    assert "<msub><mi>\N{GREEK SMALL LETTER SIGMA}</mi><mi>w</mi></msub>" in page
+    assert "$" not in page.partition("<main>")[2]
+    assert """<h2 id='Why,-"so"?'>Why, "so"?</h2>""" in page
 
 
 def test_a_learner_exports_what_they_wrote(root):

@@ -3,7 +3,7 @@
 import io
 import math
 import sys
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import IPython.display
 import matplotlib as mpl
@@ -16,7 +16,7 @@ from matplotlib.container import BarContainer
 from matplotlib.transforms import Bbox
 from PIL import Image
 
-from helpers import plots, theory
+from helpers import data, plots, theory
 from helpers.plots._looks import ACTIVATION_LOOKS, activation_in
 from helpers.probe import Ledger, LedgerRow
 from helpers.train import History
@@ -1025,6 +1025,180 @@ def test_panels_keep_their_own_axes_and_curves(explorer):
         assert list(before(new)) == [10]
 
 
+# -- Pictures ----------------------------------------------------------------------------
+
+
+SQUARES = np.arange(3 * 8 * 8, dtype=float).reshape(3, 8, 8)
+
+
+def test_pictures_stand_in_a_row_each_over_its_label():
+    ax = plots.pictures(SQUARES, [7, "eight", np.int64(9)], title="Point")
+    assert [image.get_array().tolist() for image in ax.images] == SQUARES.tolist()
+    assert ax.get_title(loc="left") == "Point"
+    ax.figure.canvas.draw()
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["7", "eight", "9"]
+    boxes = [image.get_window_extent() for image in ax.images]
+    for box, label in zip(boxes, ax.get_xticklabels(), strict=True):
+        assert box.width == pytest.approx(box.height)
+        below = label.get_window_extent()
+        assert box.x0 < (below.x0 + below.x1) / 2 < box.x1
+        assert below.y1 < box.y0
+    assert all(one.x1 < other.x0 for one, other in pairwise(boxes))
+
+
+def test_ink_is_black_and_all_pictures_share_the_greys():
+    ax = plots.pictures(SQUARES)
+    for image in ax.images:
+        assert image.norm.vmin == 0
+        assert image.norm.vmax == SQUARES.max()
+    least, most = (ax.images[0].cmap(ax.images[0].norm(end))[:3] for end in (0, SQUARES.max()))
+    assert (least, most) == ((1.0, 1.0, 1.0), (0.0, 0.0, 0.0))
+    assert plots.pictures(np.zeros((1, 8, 8))).images[0].norm.vmax > 0  # a blank one is white
+
+
+def test_flat_pictures_and_tensors_are_pictures_too():
+    inputs, targets = data.digits(raw=True).batch(4, 0)
+    ax = plots.pictures(inputs, targets)
+    assert ax.images[3].get_array().tolist() == inputs[3].view(8, 8).tolist()
+    labels = [label.get_text() for label in ax.get_xticklabels()]
+    assert labels == [str(int(target)) for target in targets]
+    assert len(plots.pictures(np.zeros((2, 28 * 28))).images) == 2
+
+
+@pytest.mark.parametrize("count", [1, 2, 8, 12])
+def test_a_row_is_as_tall_as_its_pictures_need_and_as_wide_as_the_page(count):
+    ax = plots.pictures(np.zeros((count, 8, 8)), range(count), title="Point")
+    width, height = ax.figure.get_size_inches()
+    assert width == 7.6
+    assert 1 < height < 3.2
+    ax.figure.canvas.draw()
+    edges = [image.get_window_extent() for image in ax.images]
+    assert edges[-1].x1 - edges[0].x0 > (0.85 if count > 2 else 0.25) * ax.figure.bbox.width
+    _, axes = plots.panels(2)
+    assert plots.pictures(np.zeros((count, 8, 8)), ax=axes[0]) is axes[0]
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "sentence"),
+    [
+        (np.zeros((2, 8, 7)), None, r"\(count, side, side\), or .*got \(2, 8, 7\)"),
+        (np.zeros((2, 63)), None, r"got \(2, 63\)"),
+        (np.zeros(64), None, r"got \(64,\)"),
+        (np.zeros((0, 8, 8)), None, r"got \(0, 8, 8\)"),
+        (np.zeros((2, 8, 8, 3)), None, r"got \(2, 8, 8, 3\)"),
+        (np.full((1, 8, 8), math.nan), None, "must hold finite numbers only"),
+        (np.zeros((2, 8, 8)), ["one"], "labels must be one for each of 2 pictures, got 1"),
+    ],
+)
+def test_what_is_no_picture_is_refused_and_leaves_no_empty_figure(images, labels, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        plots.pictures(images, labels)
+    assert plt.get_fignums() == []
+
+
+# -- Histograms of layers ----------------------------------------------------------------
+
+
+NORMAL = np.random.default_rng(0).normal(size=(50, 400))
+HISTOGRAM = {"xlabel": "activation"}
+
+
+def curves_of(ax):
+    return [(np.asarray(line.get_xdata()), np.asarray(line.get_ydata())) for line in ax.get_lines()]
+
+
+def test_a_histogram_is_a_density_of_the_numbers_it_was_given():
+    layers = {"layer 1": NORMAL, "layer 2": 0.25 * NORMAL}
+    ax = plots.layer_histograms(layers, title="Point", **HISTOGRAM)
+    assert ax.get_title(loc="left") == "Point"
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("activation", "density")
+    assert words(ax) == ["layer 1", "layer 2"]
+    for (places, heights), deviation in zip(curves_of(ax), (1.0, 0.25), strict=True):
+        step = places[1] - places[0]
+        assert heights.sum() * step == pytest.approx(1)
+        assert (places**2 * heights).sum() * step == pytest.approx(deviation**2, rel=0.02)
+        density = np.exp(-((places / deviation) ** 2) / 2) / (deviation * math.sqrt(2 * math.pi))
+        assert np.abs(heights - density).max() < 0.07 * density.max()
+
+
+def test_a_logarithmic_axis_has_magnitudes_by_the_decade_and_names_the_zeros():
+    small = np.where(NORMAL > 0, 1e-6 * NORMAL, 0.0)
+    ax = plots.layer_histograms({"a": -NORMAL, "b": small}, xscale="log", **HISTOGRAM)
+    assert ax.get_xscale() == "log"
+    assert ax.get_ylabel() == "density, per decade"
+    assert words(ax) == ["a", "b (50 % zero)"]
+    (places, whole), (_, half) = curves_of(ax)
+    step = np.log10(places[1] / places[0])
+    assert whole.sum() * step == pytest.approx(1, abs=0.002)
+    assert half.sum() * step == pytest.approx(0.5, abs=0.01)
+    assert places[whole.argmax()] == pytest.approx(1, rel=0.5)
+    assert places[half.argmax()] == pytest.approx(1e-6, rel=0.5, abs=0)
+
+
+def test_the_axis_may_be_given_and_what_lies_beyond_still_counts():
+    ax = plots.layer_histograms({"a": NORMAL}, xlim=(-1, 1), **HISTOGRAM)
+    assert ax.get_xlim() == (-1, 1)
+    ((places, heights),) = curves_of(ax)
+    assert heights.sum() * (places[1] - places[0]) == pytest.approx(0.683, abs=0.01)
+
+
+def test_empty_bins_are_gaps_on_a_logarithmic_height():
+    ax = plots.layer_histograms({"a": [0.0, 1.0], "b": NORMAL}, yscale="log", **HISTOGRAM)
+    assert ax.get_yscale() == "log"
+    (_, heights), _ = curves_of(ax)
+    assert np.isnan(heights).sum() == 59
+    assert plots.layer_histograms({"a": NORMAL}, **HISTOGRAM).get_ylim()[0] == 0
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 8])
+def test_colours_run_from_the_first_layer_to_the_last(count):
+    layers = {f"layer {i}": NORMAL * 0.8**i for i in range(count)}
+    ax = plots.layer_histograms(layers, **HISTOGRAM)
+    shades = [luminance(line.get_color()) for line in ax.get_lines()]
+    assert shades == sorted(shades)
+    assert len(set(shades)) == count
+    assert 1.05 / (max(shades) + 0.05) > 1.5  # it stands out from the page
+    assert words(ax) == list(layers)
+
+
+def test_of_many_layers_five_are_named_the_first_and_the_last_among_them():
+    layers = {str(i + 1): NORMAL for i in range(20)}
+    ax = plots.layer_histograms(layers, **HISTOGRAM)
+    assert words(ax) == ["1", "6", "11", "15", "20"]
+    assert len(ax.get_lines()) == 20
+
+
+def test_numbers_that_are_all_alike_have_an_axis_around_them():
+    for scale in ("linear", "log"):
+        ax = plots.layer_histograms({"a": [3.0, 3.0]}, xscale=scale, **HISTOGRAM)
+        assert ax.get_xlim()[0] < 3 < ax.get_xlim()[1]
+        ((places, heights),) = curves_of(ax)
+        assert places[heights.argmax()] == pytest.approx(3, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("layers", "more", "sentence"),
+    [
+        ({}, {}, "values must hold at least one layer"),
+        ({"a": []}, {}, "at least one, not so for 'a'"),
+        ({"a": [1.0], "b": [math.nan]}, {}, "finite numbers, at least one, not so for 'b'"),
+        ({"a": [0.0]}, {"xscale": "log"}, "0 everywhere, which has no place on a logarithmic"),
+        (
+            {"a": [1.0]},
+            {"xscale": "decades"},
+            "xscale 'decades' is not known; choose from linear, log",
+        ),
+        ({"a": [1.0]}, {"yscale": "symlog"}, "yscale 'symlog' is not known; did you mean 'log'"),
+        ({"a": [1.0]}, {"xlim": (1, -1)}, r"xlim must rise, got \(1, -1\)"),
+        ({"a": [1.0]}, {"xlim": (0, 1), "xscale": "log"}, "xlim must rise from above 0"),
+    ],
+)
+def test_histograms_refuse_what_cannot_be_drawn_and_leave_no_empty_figure(layers, more, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        plots.layer_histograms(layers, **more, **HISTOGRAM)
+    assert plt.get_fignums() == []
+
+
 # -- Style and show ----------------------------------------------------------------------
 
 
@@ -1378,6 +1552,43 @@ def test_words_of_a_distribution_are_its_reach(bundles):
     words = words_for(plots.distribution(values, {"sigmoid": 1.5}, xlabel="norm"), bundles)
     assert "sigmoid, 3 seeds, from 0.98 to 4.1" in words
     assert "published: 1.500000 at 1.5" in words
+
+
+def test_words_of_pictures_are_their_labels_and_sizes(bundles):
+    words = words_for(plots.pictures(SQUARES, [7, 8, 9], title="Point"), bundles)
+    assert words == "Point: 3 pictures of 8 by 8 pixels: 7, 8, 9."
+    assert words_for(plots.pictures(SQUARES[:1], title="Point"), bundles) == (
+        "Point: 1 picture of 8 by 8 pixels."
+    )
+    blank = SQUARES * np.array([1, 0, 1])[:, None, None]
+    assert ": 7, 8 (all of one grey), 9." in words_for(plots.pictures(blank, [7, 8, 9]), bundles)
+    assert ": number 2 (all of one grey)." in words_for(plots.pictures(blank), bundles)
+
+
+def test_words_of_histograms_say_where_half_of_a_layer_is(bundles):
+    layers = {"layer 1": NORMAL, "layer 2": 0.1 * NORMAL, "dead": np.zeros(9)}
+    ax = plots.layer_histograms(layers, title="Point", xlim=(-4.05, 4.05), **HISTOGRAM)
+    assert words_for(ax, bundles) == (
+        "Point: density against activation. layer 1, middle half between -0.67 and 0.69; "
+        "layer 2, middle half between -0.067 and 0.071; dead, middle half at 0."
+    )
+    ax = plots.layer_histograms({"a": NORMAL}, yscale="log", xlim=(-9.0, 9.0), **HISTOGRAM)
+    assert "a, middle half between -0.6" in words_for(ax, bundles)
+    ax = plots.layer_histograms({"a": NORMAL, "b": [9.0]}, xlim=(-4, 4), **HISTOGRAM)
+    assert words_for(ax, bundles).endswith("; b, all beyond the axis.")
+    ax = plots.layer_histograms({"a": 1e-6 * NORMAL}, xscale="log", **HISTOGRAM)
+    assert "a, middle half between 3.2e-7 and 1.1e-6." in words_for(ax, bundles)
+
+
+def test_words_of_many_histograms_are_those_of_the_first_and_the_last(bundles):
+    _, axes = plots.panels(2)
+    layers = {f"layer {i}": NORMAL * 0.5**i for i in range(8)}
+    for ax in axes:
+        plots.layer_histograms(layers, title="Point", xlim=(-1, 1), ax=ax, **HISTOGRAM)
+    words = words_for(axes[0], bundles)
+    assert words.count("8 curves from layer 0, middle half between") == 2
+    assert words.count(", to layer 7, middle half at 0.") == 2
+    assert "layer 3" not in words
 
 
 def test_words_of_a_map_say_where_it_is_highest_and_lowest(bundles):

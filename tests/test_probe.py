@@ -15,6 +15,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from IPython.lib.pretty import pretty
 from torch import nn
 from torch.nn import functional
 from torch.nn.utils import parametrizations
@@ -545,6 +546,7 @@ def test_records_print_and_show():
     ledger = flow.ledger()
     assert str(ledger).startswith(f"{ledger.total:.1f} decades lost: weights ")
     assert "<td>tanh after one</td><td>activation</td>" in ledger._repr_html_()
+    assert pretty(ledger) == str(ledger)
     single = probe.record(nn.Linear(4, 2), X, Y, mse)
     assert str(single.ledger()) == "0.0 decades lost: one weight layer only"
     assert single.layer_names == ("model",)
@@ -1045,3 +1047,45 @@ def test_packed_sequences_are_refused():
     model = Net(packed, cell=nn.GRU(3, 5))
     with pytest.raises(ValueError, match="recurrent layer on a tensor, got PackedSequence"):
         probe.through_time(model, SEQUENCES, Y, mse)
+
+
+# ---- agreement ------------------------------------------------------------------------
+
+
+def test_agreement_is_the_cosine_of_two_gradients():
+    net = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+    x, y = normal(6, 3), normal(6, 2, seed=1)
+    expected = []
+    for layer in (net[0], net[2]):
+        both = []
+        for half in (slice(0, 3), slice(3, 6)):
+            (gradient,) = torch.autograd.grad(mse(net(x[half]), y[half]), layer.weight)
+            both.append(gradient.double())
+        one, other = both
+        expected.append(((one * other).sum() / (one.norm() * other.norm())).item())
+    assert probe.agreement(net, x, y, mse) == pytest.approx(expected, abs=1e-6)
+
+
+def test_agreement_of_a_batch_with_itself_and_with_its_opposite():
+    net, x = nn.Linear(3, 2), normal(4, 3)
+    nn.init.zeros_(net.weight)
+    nn.init.zeros_(net.bias)
+    y = normal(4, 2, seed=1)
+    assert probe.agreement(net, torch.cat([x, x]), torch.cat([y, y]), mse) == close([1.0])
+    assert probe.agreement(net, torch.cat([x, x]), torch.cat([y, -y]), mse) == close([-1.0])
+
+
+def test_agreement_leaves_the_model_alone_and_sees_a_gradient_of_zero():
+    net, x = nn.Linear(3, 2), normal(4, 3)
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    found = probe.agreement(net, torch.cat([torch.zeros(4, 3), x]), torch.zeros(8, 2), mse)
+    assert np.isnan(found).all()
+    assert net.weight.grad is None
+    assert all(torch.equal(before[name], value) for name, value in net.state_dict().items())
+
+
+def test_agreement_wants_two_samples_and_as_many_targets():
+    net = nn.Linear(3, 2)
+    for inputs, targets in ((normal(1, 3), normal(1, 2)), (normal(4, 3), normal(3, 2))):
+        with pytest.raises(ValueError, match="same length of at least 2"):
+            probe.agreement(net, inputs, targets, mse)

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 import helpers
+from helpers import lessons
 from helpers.lessons import publish
 from helpers.lessons.sources import ROOT
 
@@ -289,6 +290,14 @@ def test_ci_runs_the_command_that_the_readme_gives():
 
 def test_readme_pictures_are_those_of_the_lessons():
     assert list(publish.readme_pictures()) == []
+
+
+def test_readme_has_every_lesson_with_its_minutes_and_exercises():
+    rows = re.findall(
+        r"^\| \[.*\]\(notebooks/(\w+)\.ipynb\)", (ROOT / "README.md").read_text(), re.M
+    )
+    assert rows == [path.stem for path in lessons.source_files()]
+    assert list(publish.readme_table()) == []
 
 
 def test_hooks_run_the_projects_own_programs_without_a_network():

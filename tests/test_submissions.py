@@ -105,7 +105,7 @@ def test_a_lesson_is_read_from_the_rendered_notebook():
     assert THEORY.setup.startswith("import math\n")
     assert THEORY.setup.endswith("seed = 0\ndepth = 20\nwidth = 128\ndraws = 5")
     code_cells = [cell for cell in PUBLISHED["cells"] if cell["cell_type"] == "code"]
-    assert len(THEORY.given) == len(code_cells) - 4
+    assert len(THEORY.given) == len(code_cells) - len(THEORY.exercises)
     assert THEORY.given[0].tags == ("setup",)
     assert {cell.source: cell.after for cell in THEORY.given}[CHECK] == NAME
 

@@ -163,6 +163,119 @@ def test_norm_factors_with_a_closed_form():
     assert theory.norm_factor("linear", "batch") == close(1)
 
 
+def relu_behind_batch_norm(size):
+    """The factor in closed form: arc-cosine expectations at the correlation -1 / (B - 1)."""
+    cosine = -1 / (size - 1)
+    both = 1 / 4 + math.asin(cosine) / (2 * math.pi)
+    product = (math.sqrt(1 - cosine**2) + cosine * math.acos(-cosine)) / (2 * math.pi)
+    kept = (size / 2 - 1.5 + (1 + (size - 1) * (both + product)) / size) / (size - 1)
+    return math.sqrt(size / (size - 3) * kept / (1 / 2 - product))
+
+
+@pytest.mark.parametrize("size", [4, 5, 6, 8, 16, 64, 1000])
+def test_a_batch_norm_over_few_inputs_in_closed_form(size):
+    assert theory.norm_factor("relu", "batch", size) == close(
+        relu_behind_batch_norm(size), rel=5e-5
+    )
+    # A linear layer: nothing is lost but what the division by a poor deviation costs, and
+    # what has left by the two directions in which no gradient comes back.
+    exact = math.sqrt(size / (size - 3) * (1 - 1 / (size - 1)) * (1 - 1 / size))
+    assert theory.norm_factor("linear", "batch", size) == close(exact, rel=1e-5)
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid", "gelu", "hardtanh", "selu"])
+def test_over_many_inputs_it_is_the_gaussian_formula(activation):
+    endless = theory.norm_factor(activation, "batch")
+    assert theory.norm_factor(activation, "batch", 10**5) == close(endless, rel=5e-5)
+    factors = [theory.norm_factor(activation, "batch", size) for size in (5, 8, 16, 64, 512)]
+    assert factors == sorted(factors, reverse=True)
+    assert factors[-1] > endless
+
+
+def measured_behind_batch_norm(function, size, draws=4, depth=12, width=1200):
+    """The factor per layer of random networks, away from both ends."""
+    logs = []
+    for draw in range(draws):
+        kind = {"generator": torch.Generator().manual_seed(draw), "dtype": torch.float64}
+        h, seen = torch.randn(size, width, **kind).requires_grad_(), []
+        for _ in range(depth):
+            z = h @ torch.randn(width, width, **kind) / width**0.5
+            z.retain_grad()
+            seen.append(z)
+            h = function((z - z.mean(dim=0)) / z.std(dim=0, correction=0))
+        (h * torch.randn(size, width, **kind)).sum().backward()
+        first, last = (seen[layer].grad.norm().item() for layer in (1, -2))
+        logs.append(math.log(first / last) / (depth - 3))
+    return math.exp(np.mean(logs))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("activation", "size"), [("relu", 6), ("tanh", 6), ("sigmoid", 8)])
+def test_random_networks_have_the_factor_of_their_batch_size(activation, size):
+    measured = measured_behind_batch_norm(theory.ACTIVATIONS[activation], size)
+    assert measured == close(theory.norm_factor(activation, "batch", size), rel=0.02)
+    assert measured != close(theory.norm_factor(activation, "batch"), rel=0.05)
+
+
+def test_a_batch_norm_takes_functions_of_every_kind():
+    by_name = theory.norm_factor("tanh", "batch", 8)
+    assert theory.norm_factor(np.tanh, "batch", 8) == close(by_name, rel=1e-6)
+    assert theory.norm_factor(lambda u: u.tanh_(), "batch", 8) == close(by_name)
+
+
+# -- Moments -----------------------------------------------------------------------------
+
+
+def test_moments_with_a_closed_form():
+    relu = theory.moments("relu", 3.0)
+    assert relu.mean == close(math.sqrt(3 / (2 * math.pi)))
+    assert relu.square == close(1.5)
+    assert relu.slope_square == close(0.5)
+    assert relu.variance == close(1.5 * (1 - 1 / math.pi))
+    sigmoid = theory.moments("sigmoid")
+    assert sigmoid.mean == close(0.5)
+    assert sigmoid.variance == close(theory.moments("centered_sigmoid").square)
+    assert theory.moments("linear", 2.0) == close((0.0, 2.0, 1.0))
+
+
+@pytest.mark.parametrize("activation", ["softplus", "gelu", "selu", "hardswish", np.cos])
+@pytest.mark.parametrize("q", [1e-3, 1.0, 40.0])
+def test_moments_are_those_of_a_million_draws(activation, q):
+    found = theory.moments(activation, q)
+    u = math.sqrt(q) * np.random.default_rng(0).normal(size=10**6)
+    function = theory.ACTIVATIONS.get(activation) if isinstance(activation, str) else activation
+    if isinstance(activation, str):
+        u = torch.from_numpy(u).requires_grad_()
+        values = function(u)
+        (slopes,) = torch.autograd.grad(values.sum(), u)
+        values, slopes = values.detach().numpy(), slopes.numpy()
+    else:
+        values, slopes = np.cos(u), -np.sin(u)
+    assert found.mean == close(values.mean(), rel=0.01, abs=5e-3 * values.std())
+    assert found.square == close((values**2).mean(), rel=0.01)
+    assert found.slope_square == close((slopes**2).mean(), rel=0.01)
+    assert found.variance == close(values.var(), rel=0.01)
+
+
+def test_chi_and_the_variance_map_are_made_of_moments():
+    point = theory.fixed_point("tanh", 2.5, 0.05)
+    found = theory.moments("tanh", point.q)
+    assert 2.5 * found.slope_square == close(point.chi)
+    assert 2.5 * found.square + 0.05 == close(point.q)
+    factor = theory.moments("gelu")
+    assert theory.norm_factor("gelu", "batch") == close(
+        math.sqrt(factor.slope_square / factor.variance)
+    )
+
+
+def test_decades_per_layer_are_those_of_the_norm():
+    sigmoid = theory.fixed_point("sigmoid", 1 / 3)
+    assert sigmoid.decades_per_layer == close(-math.log10(sigmoid.norm_factor))
+    assert theory.fixed_point("tanh", 4.0).decades_per_layer < 0
+    assert theory.fixed_point("relu", 2.0).decades_per_layer == close(0, abs=1e-12)
+    assert theory.fixed_point("tanh", 0.0).decades_per_layer == math.inf
+
+
 # -- The tables of predictions -----------------------------------------------------------
 
 
@@ -732,6 +845,26 @@ def test_numbers_of_every_kind_are_understood():
             "bias_var must be finite and zero or positive, got -1",
         ),
         (
+            lambda: theory.norm_factor("relu", "batch", batch=3),
+            "batch must be at least 4, got 3",
+        ),
+        (
+            lambda: theory.norm_factor("relu", "layer", batch=8),
+            "batch is for norm='batch' only; a layer norm sees one input",
+        ),
+        (
+            lambda: theory.norm_factor(torch.ones_like, "batch", batch=8),
+            "activation is constant: there is nothing to normalise",
+        ),
+        (
+            lambda: theory.moments("tanh", 0.0),
+            "q must be finite and positive, got 0.0",
+        ),
+        (
+            lambda: theory.moments("tanh", 1e30),
+            "q must lie between 1e-16 and 5e+27 here, got 1e+30",
+        ),
+        (
             lambda: theory.norm_factor("relu", "group"),
             "norm 'group' is not known; choose from batch, layer, rms",
         ),
@@ -784,6 +917,11 @@ def test_a_wrong_value_is_answered_in_one_sentence(call, sentence):
             lambda: theory.correlation_map("tanh", 1, c="0.5"),
             "c must be a number or an array of numbers, got '0.5'",
         ),
+        (
+            lambda: theory.norm_factor("relu", "batch", batch=8.5),
+            "batch must be a whole number, got 8.5",
+        ),
+        (lambda: theory.moments("relu", "1"), "q must be a number, got '1'"),
         (lambda: theory.fixed_point(math.tanh, 1), "element by element, but tanh raised"),
         (lambda: theory.fixed_point(lambda u: 0.1, 1), "one by one, but <lambda> turned"),
         (lambda: theory.fixed_point(lambda u: u.float(), 1), "float32"),

@@ -61,7 +61,7 @@ def render(names: tuple[str, ...], force: bool, check: bool) -> None:
         return
     for line in publish.render(names, force=force):
         click.echo(line)
-    for line in publish.readme_pictures():
+    for line in (*publish.readme_pictures(), *publish.readme_table()):
         click.echo(line)
 
 

@@ -42,7 +42,7 @@ def load(data_set: str, seed: int = 0) -> Split:
 
 
 @lru_cache(maxsize=8)
-def digits(seed: int = 0) -> Split:
+def digits(seed: int = 0, raw: bool = False) -> Split:
     """Handwritten digits, 8 x 8 pixels, standardised pixel by pixel.
 
     A fifth of the 1,797 images is kept for testing. Every pixel is shifted and
@@ -51,6 +51,7 @@ def digits(seed: int = 0) -> Split:
 
     Args:
         seed: Which fifth is kept for testing.
+        raw: Whether to leave the pixels as they are, from 0 to 16: pictures to look at.
 
     Returns:
         The split; the tensors are shared between calls, so do not write to them.
@@ -68,6 +69,8 @@ def digits(seed: int = 0) -> Split:
     train, test = images[held_out:], images[:held_out]
     centre, scale = train.mean(axis=0), train.std(axis=0)
     scale[scale == 0] = 1.0
+    if raw:
+        centre, scale = np.zeros_like(centre), np.ones_like(scale)
 
     def standardised(pixels: np.ndarray) -> Tensor:
         return torch.tensor((pixels - centre) / scale, dtype=torch.float32)

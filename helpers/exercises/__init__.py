@@ -2,7 +2,9 @@
 
 One lesson, one module; each exercise is an ``Exercise`` of
 :mod:`helpers.exercises.specification`. A released course has a file of stored
-exercises instead of the lessons' modules, which hold the right answers.
+exercises instead of the lessons' modules, which hold the right answers. Open exercises,
+each an ``OpenExercise`` of :mod:`helpers.exercises.open_exercises`, have conditions and no
+marks; a released course has their modules as they are.
 
 The modules, each importing only those before it:
 
@@ -16,7 +18,10 @@ The modules, each importing only those before it:
 * ``explaining``: the mistakes behind wrong answers;
 * ``marking``: answers marked;
 * ``stored``: exercises without their references, written and read;
-* ``lesson_NN``: the exercises, which need ``specification`` and ``values`` only.
+* ``open_exercises``: what must hold of answers that are each another one;
+* ``lesson_NN``: the exercises, which need ``specification`` and ``values`` only;
+* ``open_NN``: a lesson's open exercise, which needs ``open_exercises``, and for its
+  conditions whatever a lesson imports.
 """
 
 import difflib
@@ -31,14 +36,15 @@ from importlib import import_module
 from pathlib import Path
 
 from helpers import progress
-from helpers.exercises import marking, stored
+from helpers.exercises import marking, open_exercises, stored
 from helpers.exercises.marking import Verdict
+from helpers.exercises.open_exercises import OpenExercise, OpenVerdict
 from helpers.exercises.specification import Exercise, Rubric
 from helpers.exercises.stored import Stored
 
 _STORED = Path(__file__).with_name("stored.bin")
 _SOURCES = Path(__file__).parents[2] / "notebooks" / "source"  # not in a released course
-_LESSONS = range(8)
+_LESSONS = range(9)
 
 
 def _of_the_lessons() -> dict[str, Exercise]:
@@ -52,7 +58,18 @@ ALL: dict[str, Exercise] | dict[str, Stored] = (
 )
 
 
+def _open_ones() -> dict[str, OpenExercise]:
+    """Return the open exercises, which no mark depends on: a released course has them too."""
+    modules = sorted(path.stem for path in Path(__file__).parent.glob("open_[0-9][0-9].py"))
+    found = [import_module(f"{__name__}.{module}").OPEN_EXERCISE for module in modules]
+    return {exercise.name: exercise for exercise in found}
+
+
+OPEN: dict[str, OpenExercise] = _open_ones()
+
+
 _ASKED = re.compile(r"\w+\((.*)\)")
+_START = re.compile(r" *(?:[✓✗·] )?")  # of a line; what does not fit stands under what follows
 _WIDTH = 92
 _SECOND, _THIRD = 2, 3
 _TRIES: Counter[str] = Counter()
@@ -63,7 +80,7 @@ def check(function: Callable[..., object]) -> None:
 
     The second wrong answer to an exercise is also told how to go about the task. After
     the third, in a notebook of a course that has them, a worked solution is laid
-    beneath, folded.
+    beneath, folded. Of an open exercise it prints which conditions hold.
 
     Args:
         function: The answer, under the name that the exercise gave it.
@@ -75,34 +92,53 @@ def check(function: Callable[..., object]) -> None:
         Exercise 1.2 · sigmoid_chain_grad: not attempted yet.
     """
     try:
-        verdict = judge(function)
+        exercise = _asked_for(function)
+        verdict = (
+            open_exercises.judge(exercise, function)
+            if isinstance(exercise, OpenExercise)
+            else marking.judge(exercise, function)
+        )
     except (TypeError, ValueError) as error:
         said = str(error)
         _print(f"{said[0].upper()}{said[1:]}{'' if said.endswith('?') else '.'}")
         return
-    name = verdict.exercise
-    progress.checked(ALL[name].rubric.number, verdict.points, verdict.of)
+    if isinstance(verdict, OpenVerdict):
+        progress.open_exercise(verdict.number, verdict.status == "done")
+    else:
+        progress.checked(ALL[verdict.exercise].rubric.number, verdict.points, verdict.of)
     _print(verdict.message)
     for note in verdict.notes:
         _print(note)
-    if verdict.status in ("wrong", "error"):
+    _help(verdict)
+
+
+def _help(verdict: Verdict | OpenVerdict) -> None:
+    """Count a try that went wrong, and help more at the second and at the third."""
+    name = verdict.exercise
+    if verdict.status in ("wrong", "error", "not yet"):
         _TRIES[name] += 1
-        if _TRIES[name] >= _SECOND and (approach := ALL[name].rubric.approach):
+        if _TRIES[name] >= _SECOND and (approach := _approach(name)):
             _print(f"How to go on: {approach}")
         if _TRIES[name] >= _THIRD:
             _offer(name)
-    elif verdict.status == "correct":
+    elif verdict.status in ("correct", "done"):
         del _TRIES[name]
+
+
+def _approach(name: str) -> str:
+    """Return how to go about a task; the conditions of an open one have hints of their own."""
+    return "" if name in OPEN else ALL[name].rubric.approach
 
 
 def _print(words: str) -> None:
     """Print lines that are not too long, broken between words and never within a number."""
     for line in words.splitlines():
+        start = _START.match(line)
         print(  # noqa: T201
             textwrap.fill(
                 line,
                 _WIDTH,
-                subsequent_indent=" " * (len(line) - len(line.lstrip())),
+                subsequent_indent=" " * (start.end() if start else 0),
                 break_long_words=False,
                 break_on_hyphens=False,
             )
@@ -114,10 +150,9 @@ def _offer(name: str) -> None:
     ipython = sys.modules.get("IPython")
     if ipython is None or ipython.get_ipython() is None or not (solution := worked(name)):
         return
-    page = (
-        f"<details><summary>A worked solution</summary><pre>{html.escape(solution)}</pre></details>"
-    )
-    said = f"print(exercises.worked({name!r})) shows a worked solution."
+    what = "model answer, one of many" if name in OPEN else "worked solution"
+    page = f"<details><summary>A {what}</summary><pre>{html.escape(solution)}</pre></details>"
+    said = f"print(exercises.worked({name!r})) shows a {what}."
     display = import_module("IPython.display").display
     display({"text/html": page, "text/plain": said}, raw=True)
 
@@ -126,8 +161,10 @@ def worked(name: str) -> str | None:
     """Return the worked solution of an exercise, None in a course that holds none.
 
     Args:
-        name: The name of the exercise.
+        name: The name of the exercise. The model answer of an open one is in every course.
     """
+    if name in OPEN:
+        return open_exercises.model_answer(OPEN[name])
     number = ALL[name].rubric.number.split(".")[0]
     for source in _SOURCES.glob(f"{int(number):02}_*.py"):
         text = source.read_text(encoding="utf-8")
@@ -151,12 +188,23 @@ def judge(function: Callable[..., object], seed: int = 0) -> Verdict:
 
     Raises:
         TypeError: If it is not a function with a name.
-        ValueError: If no exercise has its name, or it was stored with the
-            questions of another seed.
+        ValueError: If no exercise has its name, it is an open one, or it was stored
+            with the questions of another seed.
     """
+    exercise = _asked_for(function)
+    if isinstance(exercise, OpenExercise):
+        raise ValueError(
+            f"{exercise.name} is an open exercise and has no marks; check({exercise.name}) says "
+            "which conditions hold"
+        )
+    return marking.judge(exercise, function, seed)
+
+
+def _asked_for(function: Callable[..., object]) -> Exercise | Stored | OpenExercise:
+    """Return the exercise that has the name of a function."""
     name = getattr(function, "__name__", None)
-    if isinstance(name, str) and name in ALL and callable(function):
-        return marking.judge(ALL[name], function, seed)
+    if isinstance(name, str) and callable(function) and (name in ALL or name in OPEN):
+        return OPEN[name] if name in OPEN else ALL[name]
     likely = _likely(function)
     shown = f"check({likely.name})"
     if not callable(function):
@@ -169,14 +217,14 @@ def judge(function: Callable[..., object], seed: int = 0) -> Verdict:
             "check finds the exercise by the function's name, and this one has none: write it as "
             f"`def {likely.signature}:`, then {shown}"
         )
-    near = difflib.get_close_matches(name.lower(), list(ALL), n=1)
+    near = difflib.get_close_matches(name.lower(), [*ALL, *OPEN], n=1)
     raise ValueError(
         f"no exercise asks for a function named {name}; did you mean "
         f"{(near[0] if near else likely.name)!r}?"
     )
 
 
-def _likely(function: object) -> Rubric:
+def _likely(function: object) -> Rubric | OpenExercise:
     """Return the exercise that something may be an answer to, judged by its arguments."""
     try:
         given = list(inspect.signature(function).parameters)  # type: ignore[arg-type]
@@ -185,11 +233,12 @@ def _likely(function: object) -> Rubric:
     name = function if isinstance(function, str) else getattr(function, "__name__", "")
     inner = getattr(getattr(function, "func", None), "__name__", None)
 
-    def likeness(rubric: Rubric) -> tuple[float, float]:
-        asked = _ASKED.sub(r"\1", rubric.signature).split(", ")
+    def likeness(exercise: Rubric | OpenExercise) -> tuple[float, float]:
+        taken = _ASKED.sub(r"\1", exercise.signature).split(", ")
         names = max(
-            difflib.SequenceMatcher(None, str(one), rubric.name).ratio() for one in (name, inner)
+            difflib.SequenceMatcher(None, str(one), exercise.name).ratio() for one in (name, inner)
         )
-        return difflib.SequenceMatcher(None, given, asked).ratio(), names
+        return difflib.SequenceMatcher(None, given, taken).ratio(), names
 
-    return max((one.rubric for one in ALL.values()), key=likeness)
+    asked: list[Rubric | OpenExercise] = [one.rubric for one in ALL.values()]
+    return max([*asked, *OPEN.values()], key=likeness)

@@ -28,7 +28,6 @@ from helpers.exercises.values import (
 )
 
 LONGEST_SECONDS = 10.0  # for all calls of one check
-_ENDLESS = f"took longer than {LONGEST_SECONDS:.0f} seconds; is there a loop that never ends?"
 _PRINTED_LINES = 3
 _PRINTED_LETTERS = 1000
 
@@ -54,29 +53,33 @@ def ask(
     """
     answers: list[Answer] = []
     overwritten: dict[str, None] = {}
-    printed = _Printed()
-    with _random_states_kept(), redirect_stdout(printed), redirect_stderr(printed):
+    with kept_apart() as printed:
         try:
-            with _time_limit(LONGEST_SECONDS):
+            with time_limit(LONGEST_SECONDS):
                 for question in questions:
                     given = {name: copied(value) for name, value in question.arguments.items()}
                     answers.append(_called(function, given, not answers, question.model_probe))
                     if not answers[-1].attempted:
                         break
-                    overwritten |= dict.fromkeys(_changed(question.arguments, given))
-        except _TooLongError:
-            answers.append(Answer(failure=_ENDLESS))
+                    overwritten |= dict.fromkeys(changed(question.arguments, given))
+        except TooLongError:
+            answers.append(Answer(failure=endless(LONGEST_SECONDS)))
             unasked = len(questions) - len(answers)
             answers += [Answer(failure="was not asked any more")] * unasked
-    return answers, (*_about_arguments(overwritten), *printed.told())
+    return answers, (*about_arguments(overwritten), *printed.told())
 
 
-class _TooLongError(BaseException):
+class TooLongError(BaseException):
     """Time is over; no ``except Exception`` of a learner's catches this."""
 
 
+def endless(seconds: float) -> str:
+    """Say that something took longer than it may, as the end of a sentence."""
+    return f"took longer than {seconds:.0f} seconds; is there a loop that never ends?"
+
+
 @contextmanager
-def _time_limit(seconds: float) -> Iterator[None]:
+def time_limit(seconds: float) -> Iterator[None]:
     """Break off after some seconds, where the system and the thread allow it."""
     if (
         not hasattr(signal, "setitimer")
@@ -89,7 +92,7 @@ def _time_limit(seconds: float) -> Iterator[None]:
         if _within_an_import(frame):
             signal.setitimer(signal.ITIMER_REAL, seconds)
         else:
-            raise _TooLongError
+            raise TooLongError
 
     handler = signal.signal(signal.SIGALRM, over)
     start, timer = time.monotonic(), signal.setitimer(signal.ITIMER_REAL, seconds)
@@ -112,7 +115,19 @@ def _within_an_import(frame: FrameType | None) -> bool:
     return False
 
 
-class _Printed(io.TextIOBase):
+@contextmanager
+def kept_apart() -> Iterator["Printed"]:
+    """Run a learner's code so that nothing of it is left behind.
+
+    Yields:
+        What it prints. The random states of Python, numpy and torch are put back afterwards.
+    """
+    printed = Printed()
+    with _random_states_kept(), redirect_stdout(printed), redirect_stderr(printed):
+        yield printed
+
+
+class Printed(io.TextIOBase):
     """Keeps the beginning of what is written."""
 
     def __init__(self) -> None:
@@ -120,9 +135,11 @@ class _Printed(io.TextIOBase):
         self._more = False
 
     def writable(self) -> bool:
+        """Say that something can be written."""
         return True
 
     def write(self, words: str) -> int:
+        """Keep words if they are among the first."""
         self._more |= len(self._kept) + len(words) > _PRINTED_LETTERS
         self._kept = (self._kept + words)[:_PRINTED_LETTERS]
         return len(words)
@@ -138,7 +155,7 @@ class _Printed(io.TextIOBase):
         return ["\n".join(["Your function printed:", *shown])]
 
 
-def _changed(before: Mapping[str, object], after: Mapping[str, object]) -> list[str]:
+def changed(before: Mapping[str, object], after: Mapping[str, object]) -> list[str]:
     """Return the names of the arguments that a call has changed."""
     return [name for name in before if not _same(before[name], after[name])]
 
@@ -158,7 +175,7 @@ def _same(one: object, other: object) -> bool:
     return one is other or one == other
 
 
-def _about_arguments(names: Iterable[str]) -> list[str]:
+def about_arguments(names: Iterable[str]) -> list[str]:
     """Return a note on arguments that were overwritten, if any were."""
     written = text.listed([f"`{name}`" for name in names])
     if not written:
@@ -223,8 +240,20 @@ def _called(
     except Exception as error:
         if first and isinstance(error, NotImplementedError):
             return Answer(attempted=False)
-        failure = f"raised {type(error).__name__}{_detail(error)}{_own_line(function, error)}"
-        return Answer(failure=failure)
+        return Answer(failure=raised(function, error))
+
+
+def raised(function: Callable[..., object], error: Exception) -> str:
+    """Say what was raised and, if it came up in a learner's own code, in which line.
+
+    Args:
+        function: The learner's function.
+        error: What came out of it, or of something that it returned.
+
+    Returns:
+        The end of a sentence, such as "raised ZeroDivisionError: division by zero".
+    """
+    return f"raised {type(error).__name__}{_detail(error)}{_own_line(function, error)}"
 
 
 def _detail(error: Exception) -> str:

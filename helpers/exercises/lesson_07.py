@@ -1,9 +1,8 @@
-"""Exercises of lesson 07: what a skip adds, block by block and path by path.
+"""Exercises of lesson 07: what a norm averages over, on the way up and on the way back.
 
-Shapes: B batch, N width, L blocks.
+Shapes: B batch, N features.
 """
 
-import math
 from collections.abc import Callable
 from functools import partial
 
@@ -11,585 +10,688 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from helpers.exercises.specification import Exercise, Misconception, Part
+from helpers.exercises.specification import Exercise, Misconception, Part, three_digits
 
 
-def _two_digits(rng: np.random.Generator, low: float, high: float) -> float:
-    return round(rng.uniform(low, high), 2)
+def _rounded(values: np.ndarray | list) -> Tensor:
+    """Wrap values rounded to three digits in float32, so that a message can show them."""
+    rounded = [three_digits(value) for value in np.ravel(values)]
+    return torch.from_numpy(np.array(rounded, dtype=np.float32).reshape(np.shape(values)))
 
 
-# 7.1 The gradient of one block, in both orders
+def _float64(tensor: Tensor) -> np.ndarray:
+    return tensor.to(torch.float64).numpy()
 
 
-def _normal(rng: np.random.Generator, *shape: int) -> Tensor:
-    """Draw a float32 tensor with two decimals, so that a message can show it."""
-    values = rng.choice([-1.0, 1.0], size=shape) * rng.uniform(0.2, 1.5, size=shape)
-    return torch.from_numpy(np.round(values, 2).astype(np.float32))
+def _features(rng: np.random.Generator, batch: int, width: int) -> np.ndarray:
+    """Draw features with a mean and a spread of their own, none of them constant."""
+    centre, scale = rng.uniform(-2, 2, size=width), rng.uniform(0.5, 2, size=width)
+    spread = rng.normal(size=(batch, width)) + np.linspace(-1, 1, batch)[:, None]
+    return centre + scale * spread
 
 
-def _cases(order: str) -> Callable[[np.random.Generator], list[dict[str, object]]]:
-    def draw(rng: np.random.Generator) -> list[dict[str, object]]:
-        cases: list[dict[str, object]] = []
-        for batch, width in ((1, 1), (1, 2), (2, 3), (4, 5)):
-            weight, x = _normal(rng, width, width), _normal(rng, batch, width)
-            back = _normal(rng, batch, width)
-            cases.append({"weight": weight, "x": x, "back": back, "order": order})
-        return cases
-
-    return draw
+# 7.1 The factor of a layer behind a norm
 
 
-_OTHER = {"pre-add": "post-add", "post-add": "pre-add"}
+def _sigmoid(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    output = 1 / (1 + np.exp(-z))
+    return output * (1 - output), output
 
 
-def _gradient(
-    weight: Tensor,
-    x: Tensor,
-    back: Tensor,
-    order: str,
+def _relu(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return (z > 0).astype(float), np.maximum(z, 0)
+
+
+def _softplus(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return _sigmoid(z)[1], np.log1p(np.exp(z))
+
+
+def _samples(rng: np.random.Generator, norm: str) -> list[dict[str, object]]:
+    cases: list[dict[str, object]] = [
+        {"slopes": _rounded([0.5, 0.25]), "outputs": _rounded([1.0, 0.5]), "norm": norm}
+    ]
+    for activation, count in ((_relu, 4), (_sigmoid, 6), (_softplus, 8), (_sigmoid, 20)):
+        z = rng.normal(size=count)
+        z[:2] = np.sort(np.abs(z[:2])) * [-1, 1]  # both sides of 0
+        slopes, outputs = activation(z)
+        cases.append({"slopes": _rounded(slopes), "outputs": _rounded(outputs), "norm": norm})
+    return cases
+
+
+_OTHER = {"layer": "batch", "batch": "layer"}
+
+
+def _mean_square(values: np.ndarray) -> float:
+    return float(np.mean(values**2))
+
+
+def _layer_factor(
+    slopes: Tensor,
+    outputs: Tensor,
+    norm: str,
     *,
-    seen: Callable[[str], str] = lambda order: order,
-    skip: float = 1.0,
-    slope_on: str | None = None,
-    slope_from: Callable[[str], str] = lambda order: order,
-    gate: Callable[[np.ndarray], np.ndarray] = lambda z: (z > 0).astype(float),
-    gated_by: str = "z",
-    transposed: bool = False,
-    turned: bool = False,
-    late: bool = False,
-    past: str = "back",
-    arriving: Callable[[np.ndarray], np.ndarray] = lambda back: back,
-) -> np.ndarray:
-    """Carry a gradient back through one block, rightly or with one thing changed.
+    seen: Callable[[str], str] = lambda norm: norm,
+    above: Callable[[np.ndarray], float] = _mean_square,
+    ddof: int = 0,
+    power: float = 0.5,
+    below: Callable[[np.ndarray, str], float] | None = None,
+    centred: bool = False,
+    eps: float = 0.0,
+) -> float | None:
+    """Return the factor; the switches stand for what people get wrong.
 
     Args:
-        weight: Shape (N, N).
-        x: Input of the block, shape (B, N).
-        back: Gradient at its output, shape (B, N).
-        order: ``pre-add`` or ``post-add``.
-        seen: Which order it is taken for.
-        skip: Factor on what the skip hands back.
-        slope_on: ``pre-add`` (branch alone), ``post-add`` (both ways) or ``none``;
-            by default as the order says.
-        slope_from: Whose pre-activation decides the slope, likewise.
-        gate: What is taken for the slope.
-        gated_by: What decides the slope: ``z``, ``x`` or ``back``.
-        transposed: Whether to use the weight the wrong way round, going back.
-        turned: Whether to use it so in the forward pass.
-        late: Whether the slope comes after the weights.
-        past: What the skip hands on: ``back`` or ``x``.
-        arriving: What is taken for the gradient at the output.
+        slopes: As in the exercise.
+        outputs: As in the exercise.
+        norm: As in the exercise.
+        seen: Which norm it is taken for.
+        above: What is made of the slopes.
+        ddof: How many samples fewer the variance divides by.
+        power: Of the fraction.
+        below: What is made of the outputs.
+        centred: Whether the slopes lose their mean too.
+        eps: Added below the fraction line.
     """
-    w, values = weight.to(torch.float64).numpy(), x.to(torch.float64).numpy()
-    given, kind = arriving(back.to(torch.float64).numpy()), seen(order)
-    on, source = slope_on or kind, slope_from(kind)
-    z = values @ (w if turned else w.T) + (values if source == "post-add" else 0.0)
-    slope = (
-        np.ones(z.shape) if on == "none" else gate({"z": z, "x": values, "back": given}[gated_by])
-    )
-    through, beside = (w.T if transposed else w), given if past == "back" else values
-    branch = (given @ through) * slope if late else (given * slope) @ through
-    return skip * (beside * slope if on == "post-add" else beside) + branch
+    values, steep, kind = _float64(outputs), _float64(slopes), seen(norm)
+    if centred and kind == "batch":
+        steep = steep - steep.mean()
+    if below is not None:
+        size = below(values, kind)
+    elif kind == "batch":
+        size = float(((values - values.mean()) ** 2).sum() / (len(values) - ddof))
+    else:
+        size = _mean_square(values)
+    top = above(steep)
+    return float((top / (size + eps)) ** power) if size > 0 and top > 0 else None
 
 
-def _at_the_weights(weight: Tensor, x: Tensor, back: Tensor, order: str) -> np.ndarray:
-    w, values = weight.to(torch.float64).numpy(), x.to(torch.float64).numpy()
-    z = values @ w.T + (values if order == "post-add" else 0.0)
-    return (back.to(torch.float64).numpy() * (z > 0)).T @ values
+def _size(values: np.ndarray, norm: str) -> float:
+    return _mean_square(values - (values.mean() if norm == "batch" else 0.0))
 
 
-_BLOCK_GRADIENT = Exercise(
-    name="block_gradient",
+def _of_means(values: np.ndarray, norm: str) -> float:
+    return float(values.mean()) ** 2 if norm == "layer" else _size(values, norm)
+
+
+def _of_each_sample(slopes: Tensor, outputs: Tensor, norm: str) -> float | None:
+    values = _float64(outputs)
+    shared = values.mean() if norm == "batch" else 0.0
+    if (values == shared).any():
+        return None
+    return float(np.sqrt(np.mean(_float64(slopes) ** 2 / (values - shared) ** 2)))
+
+
+_LAYER_FACTOR = Exercise(
+    name="layer_factor",
     number="7.1",
-    title="The gradient of a block, in both orders",
-    signature="block_gradient(weight, x, back, order)",
+    title="The factor of a layer behind a norm",
+    signature="layer_factor(slopes, outputs, norm)",
     parts=(
-        Part("activation before the sum", 2, _cases("pre-add")),
-        Part("activation after the sum", 2, _cases("post-add")),
+        Part("layer norm", 1, lambda rng: _samples(rng, "layer")),
+        Part("batch norm", 2, lambda rng: _samples(rng, "batch")),
     ),
-    reference=lambda weight, x, back, order: _gradient(weight, x, back, order),
+    reference=lambda slopes, outputs, norm: _layer_factor(slopes, outputs, norm),
     misconceptions=(
         Misconception(
-            "skip left out",
-            partial(_gradient, skip=0.0),
-            "That is what comes back through the branch. The input also reached the output past "
-            "the branch: what does that way hand back?",
+            "mean kept for both",
+            partial(_layer_factor, seen=lambda norm: "layer"),
+            "That is the factor of layer norm. Batch norm also takes away what all inputs of the "
+            "batch have in common: what is left of the outputs then?",
         ),
         Misconception(
-            "slope on both ways",
-            partial(_gradient, slope_on="post-add"),
-            "Right where the activation stands after the sum. Where it stands inside the branch, "
-            "which of the two ways meets it?",
+            "mean removed for both",
+            partial(_layer_factor, seen=lambda norm: "batch"),
+            "That is the factor of batch norm. Layer norm cannot see what the inputs of a batch "
+            "have in common, so it takes none of it away.",
         ),
         Misconception(
-            "slope on the branch alone",
-            partial(_gradient, slope_on="pre-add"),
-            "Right where the activation stands inside the branch. Where it stands after the sum, "
-            "both ways have to pass it.",
+            "norms swapped",
+            partial(_layer_factor, seen=_OTHER.__getitem__),
+            "The two norms have changed places: which of them removes the mean over the batch?",
         ),
         Misconception(
-            "slope left out",
-            partial(_gradient, slope_on="none"),
-            "The weights and the skip are there, the activation is not: some entries of the "
-            "gradient never get back through it.",
+            "factor of the squared norm",
+            partial(_layer_factor, power=1.0),
+            "That is what happens to the squared norm of delta. The question is about the norm "
+            "itself.",
         ),
         Misconception(
-            "orders swapped",
-            partial(_gradient, seen=_OTHER.__getitem__),
-            "The two orders have changed places: in which of them does the activation stand after "
-            "the sum?",
+            "mean taken before squaring",
+            partial(_layer_factor, above=lambda slopes: slopes.mean() ** 2),
+            "A mean of slopes is not what counts: each slope scales its own entry of delta, and "
+            "the norm adds up squares.",
         ),
         Misconception(
-            "always before the sum",
-            partial(_gradient, seen=lambda order: "pre-add"),
-            "Both orders are treated as if the activation stood before the sum. Does your function "
-            "look at the order, and is the word spelt as in the task?",
+            "slopes not squared",
+            partial(_layer_factor, above=lambda slopes: abs(slopes.mean())),
+            "The slopes are averaged without a square. Each slope scales its own entry of delta, "
+            "and the norm adds up squares.",
         ),
         Misconception(
-            "always after the sum",
-            partial(_gradient, seen=lambda order: "post-add"),
-            "Both orders are treated as if the activation stood after the sum. Does your function "
-            "look at the order, and is the word spelt as in the task?",
+            "mean taken out of the slopes too",
+            partial(_layer_factor, centred=True),
+            "The slopes lose their mean as well. Batch norm takes the mean of the outputs away; "
+            "the slopes stay as they are.",
         ),
         Misconception(
-            "slope of the wrong sum",
-            partial(_gradient, slope_from=_OTHER.__getitem__),
-            "The slope is taken at the wrong number: what exactly does the activation receive in "
-            "each of the two orders?",
+            "variance of the slopes for both",
+            partial(_layer_factor, above=np.var),
+            "The slopes lose their mean. They scale a delta as they are: take the mean of their "
+            "squares.",
         ),
         Misconception(
-            "x left out of the sum",
-            partial(_gradient, slope_from=lambda order: "pre-add"),
-            "With the activation after the sum it receives x as well: the slope is that of the "
-            "whole sum.",
+            "upside down",
+            partial(_layer_factor, power=-0.5),
+            "Steep slopes make a gradient larger. Here they make your number smaller.",
         ),
         Misconception(
-            "slope by x",
-            partial(_gradient, gated_by="x"),
-            "The sign of x decides about the slope. It is the pre-activation that the activation "
-            "receives.",
+            "one sample less",
+            partial(_layer_factor, ddof=1),
+            "Close: this variance divides by one sample less than there are. A norm divides by "
+            "the number of samples, and so does an expectation here.",
         ),
         Misconception(
-            "slope by the gradient",
-            partial(_gradient, gated_by="back"),
-            "The sign of the gradient decides about the slope. It is the pre-activation of the "
-            "forward pass that does.",
+            "squared mean of the outputs",
+            partial(_layer_factor, below=_of_means),
+            "For layer norm the mean of the outputs is squared. Square each output first, then "
+            "take the mean.",
         ),
         Misconception(
-            "output for slope",
-            partial(_gradient, gate=lambda z: np.maximum(z, 0)),
-            "The gradient is multiplied by the output of the ReLU. Its slope is 1 where it is on, "
-            "and 0 where it is off.",
+            "no root below",
+            partial(_layer_factor, below=lambda values, norm: _size(values, norm) ** 2),
+            "The root is taken above the fraction line only. It belongs to the whole fraction.",
         ),
         Misconception(
-            "pre-activation for slope",
-            partial(_gradient, gate=lambda z: z),
-            "The gradient is multiplied by the pre-activation. The slope of a ReLU is 1 where it "
-            "is on, and 0 where it is off.",
+            "no root above",
+            partial(_layer_factor, above=lambda slopes: _mean_square(slopes) ** 2),
+            "The root is taken below the fraction line only. It belongs to the whole fraction.",
         ),
         Misconception(
-            "slope after the weights",
-            partial(_gradient, late=True),
-            "The slope comes after the weights here. On the way up the weights come first, so on "
-            "the way back the slope does.",
+            "standard deviation for the variance",
+            partial(
+                _layer_factor,
+                below=lambda values, norm: (
+                    values.std() if norm == "batch" else _mean_square(values)
+                ),
+            ),
+            "For batch norm a standard deviation stands where the variance belongs, so one root "
+            "too many is taken of it.",
         ),
         Misconception(
-            "weight transposed",
-            partial(_gradient, transposed=True),
-            "The weight is used the way the forward pass uses it. With samples in rows, going back "
-            "takes it the other way round.",
+            "root taken twice below",
+            partial(_layer_factor, below=lambda values, norm: _size(values, norm) ** 0.5),
+            "What stands below the fraction line has been under a root twice.",
         ),
         Misconception(
-            "forward pass not transposed",
-            partial(_gradient, turned=True),
-            "The pre-activation is worked out with the weight the wrong way round: the task says "
-            "how the block uses it.",
+            "outputs left out",
+            partial(_layer_factor, below=lambda values, norm: 1.0),
+            "Those are the slopes alone. The norm divides by the size of what it receives, and so "
+            "does its gradient.",
         ),
         Misconception(
-            "x for the skip",
-            partial(_gradient, past="x"),
-            "The skip hands back the gradient, as the derivative of x by itself is 1. You have "
-            "added x.",
+            "slopes left out",
+            partial(_layer_factor, above=lambda slopes: 1.0),
+            "Only the outputs are in it. On its way back a delta also meets the slopes.",
         ),
         Misconception(
-            "back left out",
-            partial(_gradient, arriving=np.ones_like),
-            "The gradient does not depend on what arrives: it is that of the sum of all outputs. "
-            "What arrives comes first in the chain rule.",
+            "constant below the fraction line",
+            partial(_layer_factor, eps=0.01),
+            "Something is added below the fraction line. The outputs are never all 0 here: leave "
+            "it out.",
         ),
         Misconception(
-            "gradient at the weights",
-            _at_the_weights,
-            "That is the gradient at the weights. The one at the input of the block is asked for.",
+            "mean of the quotients",
+            _of_each_sample,
+            "The fraction is taken for each sample and then averaged. Take each of the two means "
+            "first, then the fraction.",
         ),
     ),
-    atol=1e-6,
     approach=(
-        "Write the pre-activation of each order and its slope. Then follow both ways back from the "
-        "output to x, and add what they hand on."
+        "Both formulas are a root of a fraction. The mean square of the slopes stands on top; "
+        "below, a mean square of the outputs, for batch norm once their mean has gone."
     ),
 )
 
 
-# 7.2 The scale of a branch that keeps growth within bounds
+# 7.2 What evaluation mode will use
 
 
-def _one_block(rng: np.random.Generator) -> list[dict[str, object]]:
-    return [
-        {"blocks": 1, "rho": 1.0, "growth": 1.25},
-        {"blocks": 1, "rho": _two_digits(rng, 0.2, 0.8), "growth": _two_digits(rng, 1.1, 1.9)},
-        {"blocks": 1, "rho": _two_digits(rng, 1.2, 4.0), "growth": _two_digits(rng, 2.1, 4.0)},
-    ]
-
-
-def _stacks(rng: np.random.Generator) -> list[dict[str, object]]:
-    cases: list[dict[str, object]] = [{"blocks": 20, "rho": 1.0, "growth": 2.0}]
-    for least, most in ((2, 5), (6, 20), (21, 60), (200, 900)):
-        blocks = int(rng.integers(least, most))
-        rho, growth = _two_digits(rng, 0.2, 3.0), _two_digits(rng, 1.2, 9.0)
-        cases.append({"blocks": blocks, "rho": rho, "growth": growth})
+def _one_batch(rng: np.random.Generator) -> list[dict[str, object]]:
+    cases: list[dict[str, object]] = [{"batches": [_rounded([[1.0], [5.0]])], "momentum": 0.1}]
+    for batch, width in ((3, 1), (4, 2), (6, 3)):
+        momentum = float(rng.choice([0.05, 0.1, 0.2]))
+        cases.append({"batches": [_rounded(_features(rng, batch, width))], "momentum": momentum})
     return cases
 
 
-def _branch_scale(
-    blocks: int,
-    rho: float,
-    growth: float,
+def _several_batches(rng: np.random.Generator) -> list[dict[str, object]]:
+    cases: list[dict[str, object]] = []
+    for count, batch, width in ((2, 2, 1), (3, 4, 2), (5, 8, 4), (12, 3, 2)):
+        batches = [_rounded(_features(rng, batch, width)) for _ in range(count)]
+        cases.append({"batches": batches, "momentum": float(rng.choice([0.05, 0.1, 0.2]))})
+    return cases
+
+
+def _variance(values: np.ndarray, ddof: int) -> np.ndarray:
+    return ((values - values.mean(axis=0)) ** 2).sum(axis=0) / (len(values) - ddof)
+
+
+def _running_variance(
+    batches: list[Tensor],
+    momentum: float,
     *,
-    of_a_block: Callable[[float, int], float] = lambda growth, blocks: growth ** (1 / blocks) - 1,
-    kept: float = 1.0,
-    grown: float = 1.0,
-    power: float = 0.5,
-) -> float | None:
-    """Return the factor; the switches stand for what people get wrong."""
-    try:
-        return (of_a_block(growth**grown, blocks) / rho**kept) ** power
-    except OverflowError:
-        return None
+    start: float | None = 1.0,
+    ddof: int = 1,
+    of: Callable[[np.ndarray, int], np.ndarray] = _variance,
+    new: Callable[[float], float] = lambda momentum: momentum,
+    old: Callable[[float], float] = lambda momentum: 1 - momentum,
+    kept: slice = slice(None),
+    joined: bool = False,
+    root: float = 1.0,
+) -> np.ndarray:
+    """Return the running variance, or that of somebody with one thing wrong.
+
+    Args:
+        batches: As in the exercise.
+        momentum: As in the exercise.
+        start: What is there first, None for what the first batch gives.
+        ddof: How many samples fewer a variance divides by.
+        of: What is taken of each batch.
+        new: Weight of the newest batch.
+        old: Weight of what is there already.
+        kept: Which batches count.
+        joined: Whether they are joined to one.
+        root: Power of the result.
+    """
+    values = [_float64(batch) for batch in batches[kept]]
+    values = [np.concatenate(values)] if joined and values else values
+    fresh = [of(one, ddof) for one in values]
+    running = fresh.pop(0) if start is None else np.full(batches[0].shape[1], start)
+    for one in fresh:
+        running = old(momentum) * running + new(momentum) * one
+    return running**root
 
 
-_BRANCH_SCALE = Exercise(
-    name="branch_scale",
+def _over_the_units(batches: list[Tensor], momentum: float) -> np.ndarray | None:
+    running: np.ndarray | float = 1.0
+    for values in map(_float64, batches):
+        if values.shape[1] < 2:
+            return None
+        running = (1 - momentum) * running + momentum * values.var(axis=1, ddof=1)
+    return np.asarray(running)
+
+
+def _mean_of_batches(batches: list[Tensor], momentum: float) -> np.ndarray:
+    return np.mean([_running_variance([batch], 1.0) for batch in batches], axis=0)
+
+
+def _of_everything(values: np.ndarray, ddof: int) -> np.ndarray:
+    return np.full(values.shape[1], values.var(ddof=ddof))
+
+
+def _swapped(momentum: float) -> float:
+    return 1 - momentum
+
+
+_RUNNING_VARIANCE = Exercise(
+    name="running_variance",
     number="7.2",
-    title="A factor on the branch for any growth",
-    signature="branch_scale(blocks, rho, growth)",
-    parts=(Part("one block", 2, _one_block), Part("a stack of blocks", 2, _stacks)),
-    reference=lambda blocks, rho, growth: math.sqrt(math.expm1(math.log(growth) / blocks) / rho),
+    title="The variance that evaluation mode will use",
+    signature="running_variance(batches, momentum)",
+    parts=(Part("one batch", 1, _one_batch), Part("several batches", 2, _several_batches)),
+    reference=lambda batches, momentum: _running_variance(batches, momentum),
     misconceptions=(
         Misconception(
-            "square of the scale",
-            partial(_branch_scale, power=1.0),
-            "That is what the factor does to mean squares. The factor itself stands on the branch: "
-            "what does halving a vector do to its mean square?",
+            "momentum the other way round",
+            partial(_running_variance, new=_swapped, old=lambda momentum: momentum),
+            "That is the convention of Keras. In PyTorch, momentum is the weight of the newest "
+            "batch, not of what is already there.",
         ),
         Misconception(
-            "growth shared out evenly",
-            partial(_branch_scale, of_a_block=lambda growth, blocks: (growth - 1) / blocks),
-            "Right for one block. With more, each block also multiplies what the blocks before it "
-            "have added, so this lets the stack grow too much.",
+            "divided by B",
+            partial(_running_variance, ddof=0),
+            "Batch norm divides by B when it normalises a batch. What it keeps for later is an "
+            "estimate for other data: what does one divide by then?",
         ),
         Misconception(
-            "growth divided by the blocks",
-            partial(_branch_scale, of_a_block=lambda growth, blocks: abs(growth / blocks - 1)),
-            "The growth is divided by the number of blocks. Blocks multiply: which operation "
-            "shares out a product?",
+            "started at zero",
+            partial(_running_variance, start=0.0),
+            "The newest batch counts as it should, but the start does not: a fresh layer keeps a "
+            "variance of 1, so that it does nothing in evaluation mode.",
         ),
         Misconception(
-            "limit of many blocks",
-            partial(_branch_scale, of_a_block=lambda growth, blocks: math.log(growth) / blocks),
-            "Very close for very many blocks, but not exact: for one block, check what your factor "
-            "gives.",
+            "started with the first batch",
+            partial(_running_variance, start=None),
+            "The first batch counts in full here. A fresh layer holds a variance of 1, and each "
+            "batch moves it only a little, the first one too.",
         ),
         Misconception(
-            "blocks left out",
-            partial(_branch_scale, of_a_block=lambda growth, blocks: growth - 1),
-            "Each single block grows as much as all of them together should. Which growth may one "
-            "of many equal blocks have?",
+            "plain mean over the batches",
+            _mean_of_batches,
+            "Each batch counts the same here, and the start not at all. A running average forgets "
+            "slowly: each batch moves it only a little.",
         ),
         Misconception(
-            "square root for any number",
-            partial(_branch_scale, of_a_block=lambda growth, blocks: math.sqrt(growth) - 1),
-            "The square root shares a growth among two blocks. Which root does it take for any "
-            "number of them?",
+            "mean of the batches, once",
+            lambda batches, momentum: 1 - momentum + momentum * _mean_of_batches(batches, momentum),
+            "The mean of all batches comes in once. Each batch moves the average by itself, one "
+            "after the other.",
         ),
         Misconception(
-            "power for root",
-            partial(_branch_scale, of_a_block=lambda growth, blocks: growth**blocks - 1),
-            "The growth is multiplied with itself once per block. One block has to contribute "
-            "less, not more: undo that power.",
+            "last batch alone",
+            partial(_running_variance, kept=slice(-1, None)),
+            "Only the last batch is in it. Where has the average of the earlier ones gone?",
         ),
         Misconception(
-            "one taken away too early",
-            partial(_branch_scale, of_a_block=lambda growth, blocks: (growth - 1) ** (1 / blocks)),
-            "The 1 of the skip is taken away before the growth is shared out. First find the "
-            "growth of one block, then take its skip away.",
+            "first batch alone",
+            partial(_running_variance, kept=slice(0, 1)),
+            "Only the first batch is in it: does your function leave the loop too early?",
         ),
         Misconception(
-            "one added",
-            partial(_branch_scale, of_a_block=lambda growth, blocks: growth ** (1 / blocks) + 1),
-            "The skip is added. It already counts as 1 in the growth of a block: what is left for "
-            "the branch?",
+            "first batch left out",
+            partial(_running_variance, kept=slice(1, None)),
+            "The first batch is not in it: all of them count, one after the other.",
         ),
         Misconception(
-            "rho left out",
-            partial(_branch_scale, kept=0.0),
-            "Right for a branch that keeps the mean square. One that multiplies it by rho needs "
-            "another factor.",
+            "last batch first",
+            partial(_running_variance, kept=slice(None, None, -1)),
+            "The batches are taken from the end of the list. The newest one counts most, so the "
+            "order matters.",
         ),
         Misconception(
-            "rho on top",
-            partial(_branch_scale, kept=-1.0),
-            "The stronger the branch, the larger your factor. It has to make up for rho: on which "
-            "side of the fraction line does that belong?",
+            "all batches joined",
+            partial(_running_variance, joined=True),
+            "All batches are joined into one here. Each of them moves the average by itself, with "
+            "the variance about its own mean.",
         ),
         Misconception(
-            "rho outside the root",
-            partial(_branch_scale, kept=2.0),
-            "Rho is divided by outside the root. It multiplies mean squares, as the square of the "
-            "factor does: does it not belong under the root?",
+            "plain variance of all batches",
+            partial(_running_variance, joined=True, start=None),
+            "That is the variance of all samples together. A running average starts at 1, and each "
+            "batch moves it only a little.",
         ),
         Misconception(
-            "rho squared, not the factor",
-            partial(_branch_scale, kept=2.0, power=1.0),
-            "The square stands at rho here, and it belongs to the factor that you look for.",
+            "standard deviation",
+            partial(_running_variance, of=lambda values, ddof: np.sqrt(_variance(values, ddof))),
+            "Standard deviations are averaged. What the layer keeps is a variance.",
         ),
         Misconception(
-            "growth of the norm",
-            partial(_branch_scale, grown=2.0),
-            "Here the norm grows as much as the mean square was to grow. Which of the two is the "
-            "question about?",
+            "root at the end",
+            partial(_running_variance, root=0.5),
+            "That is the root of the running variance. The variance itself is asked for.",
         ),
         Misconception(
-            "root of the growth",
-            partial(_branch_scale, grown=0.5),
-            "The root of the growth is taken first. The growth is that of the mean square already.",
+            "mean of squares",
+            partial(
+                _running_variance,
+                of=lambda values, ddof: (values**2).sum(axis=0) / (len(values) - ddof),
+            ),
+            "The mean of each unit has not been taken away before squaring.",
         ),
         Misconception(
-            "skip left out",
-            partial(_branch_scale, of_a_block=lambda growth, blocks: growth ** (1 / blocks)),
-            "This would be right for a stack without skips. A block also hands on its input, and "
-            "that already counts as 1.",
+            "mean of squares, divided by B",
+            partial(_running_variance, of=lambda values, ddof: (values**2).mean(axis=0)),
+            "The mean of each unit has not been taken away before squaring, and it is divided by "
+            "the size of the batch.",
         ),
         Misconception(
-            "one over the root of the blocks",
-            lambda blocks, rho, growth: blocks**-0.5,
-            "That is one over the root of the number of blocks, whatever rho and growth are. It "
-            "leads to a growth of its own; which one is asked for?",
+            "running mean",
+            partial(_running_variance, of=lambda values, ddof: values.mean(axis=0), start=0.0),
+            "That is the running mean, which starts at 0. The running variance is asked for.",
+        ),
+        Misconception(
+            "means for variances",
+            partial(_running_variance, of=lambda values, ddof: values.mean(axis=0)),
+            "The means of the batches are averaged here. The running variance is asked for.",
+        ),
+        Misconception(
+            "one variance over all units",
+            partial(_running_variance, of=_of_everything),
+            "One variance is taken over all units together. Each unit has its own, over the "
+            "samples of the batch.",
+        ),
+        Misconception(
+            "over the units",
+            _over_the_units,
+            "The variance is taken over the units of one sample. Each unit has its own, over the "
+            "samples of the batch.",
+        ),
+        Misconception(
+            "old value does not fade",
+            partial(_running_variance, old=lambda momentum: 1.0),
+            "Each batch is added and the old value stays in full. What comes in must take the "
+            "place of as much as goes out.",
+        ),
+        Misconception(
+            "new value in full",
+            partial(_running_variance, new=lambda momentum: 1.0),
+            "The newest batch comes in with its full weight. Only the share that momentum names is "
+            "replaced.",
+        ),
+        Misconception(
+            "the usual momentum",
+            partial(_running_variance, new=lambda momentum: 0.1, old=lambda momentum: 0.9),
+            "Right for the usual momentum of 0.1. Your function is given one: does it use it?",
+        ),
+        Misconception(
+            "nothing has moved",
+            partial(_running_variance, new=lambda momentum: 0.0, old=lambda momentum: 1.0),
+            "That is the variance of a fresh layer. In training mode each batch moves it: has "
+            "your layer seen them, in that mode?",
         ),
     ),
     approach=(
-        "One block multiplies the mean square by 1 plus the squared factor times rho. All of them "
-        "together make a power of this; set it to the growth and solve from the outside."
+        "Start with ones. For each batch in turn take the variance of each unit over the samples, "
+        "and let it replace the share that momentum names of what is there."
     ),
 )
 
 
-# 7.3 How the gradient divides among paths
+# 7.3 Batch norm with its gradient
 
 
-def _equal_blocks(rng: np.random.Generator) -> list[dict[str, object]]:
+def _one_feature(rng: np.random.Generator) -> list[dict[str, object]]:
     cases: list[dict[str, object]] = [
-        {"rhos": [1.0]},
-        {"rhos": [_two_digits(rng, 0.1, 0.8)]},
-        {"rhos": [1.0, 1.0]},
+        {
+            "x": _rounded([[1.0], [3.0]]),
+            "upstream": _rounded([[1.0], [2.0]]),
+            "eps": 1e-5,
+        }
     ]
-    for least, most in ((2, 4), (4, 7)):
-        cases.append({"rhos": [_two_digits(rng, 0.1, 0.8)] * int(rng.integers(least, most))})
-    cases.append({"rhos": [_two_digits(rng, 1.3, 3.0)] * 3})
+    for batch in (3, 4, 5):
+        cases.append(_drawn(rng, batch, 1, 1e-5))
     return cases
 
 
-def _unequal_blocks(rng: np.random.Generator) -> list[dict[str, object]]:
-    cases: list[dict[str, object]] = [{"rhos": [0.5, 1.0]}]
-    for blocks in (2, 4, int(rng.integers(8, 20))):
-        cases.append({"rhos": [_two_digits(rng, 0.1, 0.9) for _ in range(blocks)]})
-    # A pre-norm network: the stream grows by one per block, so branches count for less and less.
-    cases.append({"rhos": [round(1 / (1 + block), 3) for block in range(int(rng.integers(4, 9)))]})
-    return cases
+def _any_batch(rng: np.random.Generator) -> list[dict[str, object]]:
+    sizes = ((3, 3, 1e-5), (4, 3, 0.1), (8, 5, 1e-5), (16, 4, 0.5))
+    return [_drawn(rng, batch, width, eps) for batch, width, eps in sizes]
 
 
-_Weights = Callable[[list[float]], np.ndarray]
+def _drawn(rng: np.random.Generator, batch: int, width: int, eps: float) -> dict[str, object]:
+    upstream = 0.5 + rng.normal(size=(batch, width))
+    return {"x": _rounded(_features(rng, batch, width)), "upstream": _rounded(upstream), "eps": eps}
 
 
-def _weights(rhos: list[float]) -> np.ndarray:
-    """Sum over all paths of each length: the coefficients of a product of 1 + rho t."""
-    weights = np.ones(1)
-    for rho in rhos:
-        weights = np.convolve(weights, [1.0, rho])
-    return weights
+_Axis = int | tuple[int, ...]
 
 
-def _of_paths(weights: np.ndarray, rhos: list[float]) -> np.ndarray:
-    return weights / weights.sum()
-
-
-def _path_shares(
-    rhos: list[float],
+def _batch_norm(
+    x: Tensor,
+    upstream: Tensor,
+    eps: float,
     *,
-    seen: Callable[[list[float]], list[float]] = list,
-    weights: _Weights = _weights,
-    shared: Callable[[np.ndarray, list[float]], np.ndarray] = _of_paths,
-    listed: Callable[[np.ndarray], np.ndarray] = lambda shares: shares,
-) -> list[float]:
-    """Return the shares; the switches stand for what people get wrong."""
-    return listed(shared(weights(seen(rhos)), rhos)).tolist()
+    axis: _Axis = 0,
+    ddof: int = 0,
+    mean_moves: float = 1.0,
+    variance_moves: float = 1.0,
+    root: float = 0.5,
+    used_eps: Callable[[float], float] = lambda eps: eps,
+    arriving: Callable[[np.ndarray], np.ndarray] = lambda upstream: upstream,
+    back: Callable[[np.ndarray, np.ndarray], np.ndarray] = np.divide,
+    summed: bool = False,
+    turned: bool = False,
+) -> list[np.ndarray]:
+    """Return output and gradient, or those of somebody with one thing wrong.
+
+    Args:
+        x: As in the exercise.
+        upstream: As in the exercise.
+        eps: As in the exercise.
+        axis: What mean and variance are taken over.
+        ddof: How many samples fewer the variance divides by.
+        mean_moves: Factor on what comes back through the mean.
+        variance_moves: Factor on what comes back through the variance.
+        root: Power of the variance that the output is divided by.
+        used_eps: What is added to the variance.
+        arriving: What is taken for the gradient at the output.
+        back: What is done with the scale on the way back.
+        summed: Whether sums stand where means belong, on the way back.
+        turned: Whether the gradient comes first.
+    """
+    values, given = _float64(x), arriving(_float64(upstream))
+    count = np.prod([values.shape[one] for one in np.atleast_1d(axis)])
+    deviations = values - values.mean(axis=axis, keepdims=True)
+    spread = (deviations**2).sum(axis=axis, keepdims=True) / max(count - ddof, 1)
+    scale = (spread + used_eps(eps)) ** root
+    output = deviations / scale
+    along = (given * deviations).sum(axis=axis, keepdims=True) / (spread + used_eps(eps))
+    shared = 1 if summed else max(count - ddof, 1)
+    gradient = given - variance_moves * 2 * root * deviations * along / shared
+    total = gradient.sum(axis=axis, keepdims=True)
+    gradient = gradient - mean_moves * (total if summed else total / count)
+    found = [output, back(gradient, scale)]
+    return found[::-1] if turned else found
 
 
-def _changed_already(rhos: list[float]) -> np.ndarray:
-    weights = np.zeros(len(rhos) + 1)
-    weights[0] = 1.0
-    for rho in rhos:
-        for length in range(1, len(weights)):
-            weights[length] += rho * weights[length - 1]
-    return weights
+def _eps_after_root(x: Tensor, upstream: Tensor, eps: float) -> list[np.ndarray]:
+    values, arriving = _float64(x), _float64(upstream)
+    deviations = values - values.mean(axis=0)
+    spread = np.sqrt((deviations**2).mean(axis=0))
+    output = deviations / (spread + eps)
+    along = (arriving * deviations).mean(axis=0) / spread / (spread + eps)
+    gradient = arriving - arriving.mean(axis=0) - deviations * along
+    return [output, gradient / (spread + eps)]
 
 
-def _rho_as_probability(rhos: list[float]) -> list[float] | None:
-    if max(rhos) >= 1:
-        return None
-    shares = np.ones(1)
-    for rho in rhos:
-        shares = np.convolve(shares, [1 - rho, rho])
-    return shares.tolist()
-
-
-_PATH_SHARES = Exercise(
-    name="path_shares",
+_BATCH_NORM_WITH_GRADIENT = Exercise(
+    name="batch_norm_with_gradient",
     number="7.3",
-    title="Shares of the gradient by path length",
-    signature="path_shares(rhos)",
-    parts=(Part("equal blocks", 2, _equal_blocks), Part("unequal blocks", 3, _unequal_blocks)),
-    reference=lambda rhos: _path_shares(rhos),
+    title="Batch norm, output and gradient",
+    signature="batch_norm_with_gradient(x, upstream, eps)",
+    parts=(Part("one feature", 2, _one_feature), Part("any batch", 3, _any_batch)),
+    reference=lambda x, upstream, eps: _batch_norm(x, upstream, eps),
     misconceptions=(
         Misconception(
-            "not shares yet",
-            partial(_path_shares, shared=lambda weights, rhos: weights),
-            "Right up to one common factor: shares of a whole add up to 1.",
+            "statistics held constant",
+            partial(_batch_norm, mean_moves=0.0, variance_moves=0.0),
+            "The output is right and the gradient is not: it takes mean and variance for "
+            "constants. When one entry of x moves, do they stay where they are?",
         ),
         Misconception(
-            "divided by the number of paths",
-            partial(_path_shares, shared=lambda weights, rhos: weights / 2 ** len(rhos)),
-            "Each number is divided by how many paths there are. Shares add up to 1: what is the "
-            "whole, if paths count differently?",
+            "mean held constant",
+            partial(_batch_norm, mean_moves=0.0),
+            "The gradient knows that the variance depends on x, and forgets that the mean does. "
+            "Add a constant to a whole feature: does the output notice?",
         ),
         Misconception(
-            "divided by the sum of rho",
-            partial(_path_shares, shared=lambda weights, rhos: weights / sum(rhos)),
-            "The sum of all rho is not the whole. Shares add up to 1: what do the numbers that you "
-            "divide add up to?",
+            "variance held constant",
+            partial(_batch_norm, variance_moves=0.0),
+            "The gradient knows that the mean depends on x, and forgets that the variance does. "
+            "Double a whole feature: does the output notice?",
         ),
         Misconception(
-            "divided by the number of lengths",
-            partial(_path_shares, shared=lambda weights, rhos: weights / len(weights)),
-            "Each number is divided by how many lengths there are. Shares add up to 1: what do the "
-            "numbers that you divide add up to?",
+            "variance term added",
+            partial(_batch_norm, variance_moves=-1.0),
+            "What comes back through the variance has the wrong sign: double a whole feature, and "
+            "the output must not notice.",
         ),
         Misconception(
-            "one path of each length",
-            partial(_path_shares, weights=lambda rhos: np.cumprod([1.0, *rhos])),
-            "That counts a single path of each length, the one through the first few branches. How "
-            "many others have the same length?",
+            "mean term added",
+            partial(_batch_norm, mean_moves=-1.0),
+            "What comes back through the mean has the wrong sign: add a constant to a whole "
+            "feature, and the output must not notice.",
         ),
         Misconception(
-            "read after it was changed",
-            partial(_path_shares, weights=_changed_already),
-            "An entry is read that the same block has already changed, so a path passes one branch "
-            "more than once. Keep the old entries until the block is done.",
+            "sums for means",
+            partial(_batch_norm, summed=True),
+            "On the way back there are sums over the batch where means belong: mean and variance "
+            "divide by the size of the batch, and so do their gradients.",
         ),
         Misconception(
-            "average block",
-            partial(_path_shares, seen=lambda rhos: [sum(rhos) / len(rhos)] * len(rhos)),
-            "Right for equal blocks. With unequal ones a path through a strong branch counts for "
-            "more: add the blocks one at a time.",
+            "divided by one less",
+            partial(_batch_norm, ddof=1),
+            "Output and gradient fit together, but the variance divides by one sample less than "
+            "the batch has. Which divisor gives outputs whose variance is 1?",
         ),
         Misconception(
-            "first block for all",
-            partial(_path_shares, seen=lambda rhos: rhos[:1] * len(rhos)),
-            "The first rho is used for all blocks. Right for equal ones: add the blocks one at a "
-            "time, each with its own.",
+            "each sample by itself",
+            # One feature by itself is all rounding error after this mistake.
+            lambda x, upstream, eps: (
+                _batch_norm(x, upstream, eps, axis=1) if x.shape[1] > 1 else None
+            ),
+            "This is layer norm: it averages over the features of one sample. Batch norm averages "
+            "over the samples, for one feature.",
         ),
         Misconception(
-            "last block for all",
-            partial(_path_shares, seen=lambda rhos: rhos[-1:] * len(rhos)),
-            "The last rho is used for all blocks. Right for equal ones: add the blocks one at a "
-            "time, each with its own.",
+            "one mean over everything",
+            partial(_batch_norm, axis=(0, 1)),
+            "One mean and one variance are taken over the whole tensor. Each feature has its own, "
+            "over the samples.",
         ),
         Misconception(
-            "first block left out",
-            partial(_path_shares, seen=lambda rhos: rhos[1:]),
-            "The first block is left out. There is one length for each number of branches, from 0 "
-            "to the number of blocks.",
+            "eps after the root",
+            _eps_after_root,
+            "Right as long as eps is tiny. It belongs to the variance, so it enters before the "
+            "root is taken.",
         ),
         Misconception(
-            "last block left out",
-            partial(_path_shares, seen=lambda rhos: rhos[:-1]),
-            "The last block is left out. There is one length for each number of branches, from 0 "
-            "to the number of blocks.",
+            "given eps not used",
+            partial(_batch_norm, used_eps=lambda eps: 1e-5),
+            "Right as long as eps is tiny. It is added to the variance: is the eps that your "
+            "function is given used at all?",
         ),
         Misconception(
-            "first block alone",
-            partial(_path_shares, seen=lambda rhos: rhos[:1]),
-            "Only the first block is in it: does your function leave the loop too early?",
+            "upstream left out",
+            partial(_batch_norm, arriving=np.ones_like),
+            "The gradient does not depend on upstream: it is that of the sum of all outputs. What "
+            "arrives from above comes first in the chain rule.",
         ),
         Misconception(
-            "paths counted, rho left out",
-            partial(_path_shares, seen=lambda rhos: [1.0] * len(rhos)),
-            "The paths of each length are counted as if they were alike. Each branch on a path "
-            "multiplies it by its rho.",
+            "gradient at the output",
+            lambda x, upstream, eps: [_batch_norm(x, upstream, eps)[0], _float64(upstream)],
+            "The second tensor is what arrives at the output. It still has to go back through the "
+            "norm.",
         ),
         Misconception(
-            "longest first",
-            partial(_path_shares, listed=np.flip),
-            "The numbers are right and the order is not: the path that takes every skip, of length "
-            "0, comes first.",
+            "variance for standard deviation",
+            partial(_batch_norm, root=1.0),
+            "The deviations are divided by the variance. Divided by its root they have a variance "
+            "of 1.",
         ),
         Misconception(
-            "length 0 left out",
-            partial(_path_shares, listed=lambda shares: shares[1:]),
-            "The path that takes every skip, of length 0, is missing at the front of the list.",
+            "multiplied on the way back",
+            partial(_batch_norm, back=np.multiply),
+            "On the way back the gradient is multiplied by the spread. What divides on the way up "
+            "divides on the way back.",
         ),
         Misconception(
-            "greatest length left out",
-            partial(_path_shares, listed=lambda shares: shares[:-1]),
-            "The path that takes every branch is missing at the end of the list: lengths go up to "
-            "the number of blocks.",
+            "spread left out on the way back",
+            partial(_batch_norm, back=lambda gradient, scale: gradient),
+            "On the way back the spread is missing. What divides on the way up divides on the way "
+            "back.",
         ),
         Misconception(
-            "running total",
-            partial(_path_shares, listed=np.cumsum),
-            "The shares are added up on the way: each number still contains those of all shorter "
-            "paths.",
-        ),
-        Misconception(
-            "norm factor",
-            partial(_path_shares, seen=lambda rhos: [math.sqrt(rho) for rho in rhos]),
-            "No root is needed: rho already is the factor of the square, and the shares are of the "
-            "square too.",
-        ),
-        Misconception(
-            "rho squared",
-            partial(_path_shares, seen=lambda rhos: [rho**2 for rho in rhos]),
-            "No square is needed: rho already is the factor of the square, and the shares are of "
-            "the square too.",
-        ),
-        Misconception(
-            "rho as a probability",
-            _rho_as_probability,
-            "Here a branch gets rho and the skip what is left of 1. In the block the skip always "
-            "lets everything through: what are the two shares then?",
-        ),
-        Misconception(
-            "mean length",
-            lambda rhos: float(np.arange(len(rhos) + 1) @ _path_shares(rhos)),
-            "That is the mean length. The share of each length is asked for, in a list.",
+            "gradient first",
+            partial(_batch_norm, turned=True),
+            "Both tensors are right, in the other order: the output comes first.",
         ),
     ),
-    atol=1e-7,
+    atol=1e-5,
     approach=(
-        "Keep a list with what each length has so far, one path of length 0 at the start. Each "
-        "block makes a new list: what skips it stays in place, what passes it moves on by one, "
-        "times rho."
+        "Let autograd find the gradient and compare yours with it. By hand: from what arrives take "
+        "its mean, and its share along the output, then divide by the spread."
     ),
 )
 
-EXERCISES = (_BLOCK_GRADIENT, _BRANCH_SCALE, _PATH_SHARES)
+EXERCISES = (_LAYER_FACTOR, _RUNNING_VARIANCE, _BATCH_NORM_WITH_GRADIENT)

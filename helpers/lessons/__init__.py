@@ -9,7 +9,9 @@ takes minutes, ``notebooks/experiments/topic.ipynb``. It is executed only when i
 
 Handed on from here is what finds, reads and executes notebooks. Used by their names are
 ``publish``, which keeps the rendered notebooks equal to their sources, ``copies``, which
-brings notebooks into folders of learners and teachers, and ``sources.ROOT``. nbconvert uses
+brings notebooks into folders of learners and teachers, ``reference``, the glossary and the other
+pages beside the lessons, ``times``, which counts minutes, ``kinds``, which says what a cell is
+for, and ``sources.ROOT``. nbconvert uses
 ``alt_text``, which brings the words of figures into exported pages.
 """
 

@@ -10,7 +10,7 @@ from typing import Any
 import nbformat
 
 from helpers import files
-from helpers.lessons import sources, views
+from helpers.lessons import reference, sources, views
 from helpers.lessons.run import execute
 
 
@@ -20,13 +20,14 @@ def learner_copy(folder: Path) -> list[str]:
     A notebook whose cells the learner has not edited is replaced by its new
     version (running it is not editing it). Beside an edited one the new
     version is laid as ``01_theory.updated.ipynb``, once. A deleted notebook
-    comes back. Experiments have a folder of their own, as links expect.
+    comes back. Experiments have a folder of their own, as links expect. The
+    glossary and the other pages of reference lie beside the lessons.
 
     Args:
         folder: The learner's folder; made when missing.
 
     Returns:
-        What was done, one line per notebook; empty when there was nothing to do.
+        What was done, one line per file; empty when there was nothing to do.
 
     Raises:
         ValueError: If nothing has been rendered yet, or the folder is the
@@ -43,8 +44,12 @@ def learner_copy(folder: Path) -> list[str]:
         place = notebook.parent.relative_to(sources.ROOT / "notebooks")
         (folder / place).mkdir(exist_ok=True)
         record = manifest.setdefault(notebook.stem, {"offered": [], "files": {}})
-        if line := _hand_out(notebook, folder / place, record):
+        if line := _hand_out(_own(notebook), folder / place / notebook.name, record):
             done.append(f"{place.name}/{line}" if place.name else line)
+    for page in reference.paths():
+        record = manifest.setdefault(page.name, {"offered": [], "files": {}})
+        if line := _hand_out(reference.handed_out(page).encode(), folder / page.name, record):
+            done.append(line)
     _write_manifest(folder, manifest)
     return done
 
@@ -75,7 +80,7 @@ def reset(folder: Path, names: Iterable[str]) -> list[str]:
         if kept:
             own.rename(place)
         own.parent.mkdir(exist_ok=True)
-        _hand_out(notebook, own.parent, record)
+        _hand_out(_own(notebook), own, record)
         done.append(f"{own.name}: fresh" + (f"; yours is now {place.name}" if kept else ""))
     _write_manifest(folder, manifest)
     return done
@@ -83,6 +88,8 @@ def reset(folder: Path, names: Iterable[str]) -> list[str]:
 
 def solutions(folder: Path, names: Iterable[str] = (), workers: int | None = None) -> Iterator[str]:
     """Execute the worked version of each lesson and store it in a folder.
+
+    The pages that lessons link to are laid beside them, unless they are there.
 
     Args:
         folder: Where to; made when missing. A file in it is replaced only if
@@ -112,10 +119,16 @@ def solutions(folder: Path, names: Iterable[str] = (), workers: int | None = Non
             failed.append(path.stem)
             yield f"{path.stem}: FAILED, {run.failure}"
             continue
+        for cell in run.notebook.cells:
+            if cell.cell_type == "markdown":
+                cell.source = reference.beside_lessons(cell.source)
         run.notebook.metadata["course"] = {"worked": _fingerprint(views.serialised(run.notebook))}
         folder.mkdir(parents=True, exist_ok=True)
         files.write(folder / f"{path.stem}.ipynb", views.serialised(run.notebook))
         yield f"{path.stem}: worked version written after {run.seconds:.1f} s"
+    for page in reference.paths():
+        if folder.is_dir() and not (folder / page.name).exists():
+            files.write(folder / page.name, reference.handed_out(page).encode())
     if failed:
         raise ValueError(f"not written: {', '.join(failed)}")
 
@@ -166,11 +179,15 @@ def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     files.write(folder / ".course.json", text.encode())
 
 
-def _hand_out(lesson: Path, folder: Path, record: dict[str, Any]) -> str:
-    """Bring one notebook of the learner up to date; say what was done."""
-    content = views.serialised(views.learners_own(nbformat.read(lesson, as_version=4)))
+def _own(notebook: Path) -> bytes:
+    """Return a rendered notebook as a learner gets it."""
+    return views.serialised(views.learners_own(nbformat.read(notebook, as_version=4)))
+
+
+def _hand_out(content: bytes, target: Path, record: dict[str, Any]) -> str:
+    """Bring one file of the learner up to date; say what was done."""
+    name = target.name
     new = {"bytes": hashlib.sha256(content).hexdigest(), "cells": _fingerprint(content)}
-    target = folder / lesson.name
     handed = record["files"].get(target.name)
     line = ""
     if not target.exists():
@@ -182,7 +199,7 @@ def _hand_out(lesson: Path, folder: Path, record: dict[str, Any]) -> str:
         return ""
     else:
         target = _free_place(target, new, record)
-        line = f"{lesson.name}: kept as you changed it; the new version is {target.name}"
+        line = f"{name}: kept as you changed it; the new version is {target.name}"
     if line:
         files.write(target, content)
     record["files"][target.name] = new
@@ -203,7 +220,7 @@ def _free_place(target: Path, new: dict[str, str], record: dict[str, Any]) -> Pa
 
 
 def _beside(target: Path, word: str) -> Iterator[Path]:
-    """Yield names for another version of a notebook, such as 01_theory.mine-2.ipynb."""
-    yield target.with_name(f"{target.stem}.{word}.ipynb")
+    """Yield names for another version of a file, such as 01_theory.mine-2.ipynb."""
+    yield target.with_name(f"{target.stem}.{word}{target.suffix}")
     for number in count(2):
-        yield target.with_name(f"{target.stem}.{word}-{number}.ipynb")
+        yield target.with_name(f"{target.stem}.{word}-{number}{target.suffix}")

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from copy import deepcopy
+from html import escape, unescape
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,17 @@ from nbformat import NotebookNode
 from pygments.formatters import HtmlFormatter
 
 from helpers import files
-from helpers.lessons import sources
+from helpers.lessons import reference, sources
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"
+_TO_PAGE = re.compile(rf"((?:\]\(|href=[\"'])(?:\.\./)?(?:{'|'.join(reference.NAMES)}))\.md")
+_IN_HTML = re.compile(r"\$([^$<>]+)\$")
 
 
 def export(folder: Path, names: Iterable[str] = (), own: Path | None = None) -> Iterator[str]:
     """Write each notebook as one page, with its figures and formulas in it.
+
+    The pages of ``reference`` are written with them.
 
     Args:
         folder: Where to; made when missing. Links from lesson to lesson stay good in it.
@@ -29,7 +34,7 @@ def export(folder: Path, names: Iterable[str] = (), own: Path | None = None) -> 
         own: The learner's folder, to export their notebooks and not the published ones.
 
     Yields:
-        One line per notebook: what was written.
+        One line per page: what was written.
 
     Raises:
         ValueError: If there is no such notebook, or a formula cannot be written as MathML.
@@ -46,6 +51,11 @@ def export(folder: Path, names: Iterable[str] = (), own: Path | None = None) -> 
         target.parent.mkdir(parents=True, exist_ok=True)
         files.write(target, page(nbformat.read(notebook, as_version=4)).encode())
         yield f"{target}: written"
+    for beside in reference.paths():
+        target = folder / f"{beside.stem}.html"
+        prose = nbformat.v4.new_markdown_cell(reference.handed_out(beside))
+        files.write(target, page(nbformat.v4.new_notebook(cells=[prose])).encode())
+        yield f"{target}: written"
 
 
 def page(notebook: NotebookNode) -> str:
@@ -61,6 +71,8 @@ def page(notebook: NotebookNode) -> str:
     for cell in notebook.cells:
         if cell.cell_type == "code":  # a widget lives with its kernel
             cell.outputs = [one for one in cell.outputs if _WIDGET not in one.get("data", {})]
+        else:
+            cell.source = _TO_PAGE.sub(r"\1.html", reference.beside_lessons(cell.source))
     body, _ = _Exporter(template_name="basic").from_notebook_node(notebook)
     headings = (re.match(r"# (.*)", cell.source) for cell in notebook.cells)
     title = next((heading[1] for heading in headings if heading), "")
@@ -90,7 +102,7 @@ def formula(tex: str, display: str = "inline") -> str:
 
 
 class _Renderer(IPythonRenderer):
-    """Prose as nbconvert writes it, but with formulas drawn and links between pages."""
+    """Prose as nbconvert writes it, but with formulas drawn and links from page to page."""
 
     def inline_math(self, body: str) -> str:
         return formula(body)
@@ -100,6 +112,15 @@ class _Renderer(IPythonRenderer):
 
     def latex_environment(self, name: str, body: str) -> str:
         return formula(rf"\begin{{{name}}}{body}\end{{{name}}}", "block")
+
+    def block_html(self, html: str) -> str:
+        # Markdown leaves alone what is folded, formulas too.
+        return super().block_html(_IN_HTML.sub(lambda found: formula(found[1]), html))
+
+    def heading(self, text: str, level: int, **attributes: Any) -> str:
+        # A link finds its heading by the name that JupyterLab gives it.
+        name = unescape(re.sub(r"<[^>]+>", "", text)).strip().replace(" ", "-")
+        return f'<h{level} id="{escape(name)}">{text}</h{level}>\n'
 
     def link(self, text: str, url: str, title: str | None = None) -> str:
         # Another lesson is another page; what stands elsewhere stays.

@@ -1,4 +1,4 @@
-"""Keep the rendered notebooks equal to their sources, and the README's pictures to theirs."""
+"""Keep the rendered notebooks equal to their sources, and the README to the lessons."""
 
 import base64
 import json
@@ -11,11 +11,13 @@ import nbformat
 from nbformat import NotebookNode
 
 from helpers import files, text
-from helpers.lessons import rules, sources, views
+from helpers.lessons import rules, sources, times, views
 from helpers.lessons.run import execute
 
 # ![what it shows](docs/name.png "the title of the figure in its lesson")
 _PICTURE = re.compile(r'!\[[^\]]+\]\(([^)\s]+\.png)(?: "([^"]*)")?\)')
+# | [01 · Theory](notebooks/01_theory.ipynb) | Where does it go? | minutes | exercises |
+_ROW = re.compile(r"^(\| \[.*\]\(notebooks/(\w+)\.ipynb\) \| .* \|) \d+ \| \d+ \|$", re.MULTILINE)
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -118,6 +120,28 @@ def readme_pictures() -> Iterator[str]:
         (sources.ROOT / name).parent.mkdir(exist_ok=True)
         if files.write(sources.ROOT / name, base64.b64decode(found[0])):
             yield f"{name}: taken from its lesson"
+
+
+def readme_table() -> Iterator[str]:
+    """Keep the minutes and the number of exercises in the README's table of lessons.
+
+    Yields:
+        One line if the table had to be changed.
+
+    Raises:
+        ValueError: If a row names no lesson.
+    """
+    readme = sources.ROOT / "README.md"
+    words = readme.read_text(encoding="utf-8")
+
+    def counted(row: re.Match[str]) -> str:
+        (source,) = sources.source_files([row[2]])
+        lesson = rules.read(source)
+        exercises = sum("exercise" in rules.tags(cell) for cell in lesson.cells)
+        return f"{row[1]} {times.total(lesson)} | {exercises} |"
+
+    if files.write(readme, _ROW.sub(counted, words).encode()):
+        yield "README.md: minutes and exercises counted anew"
 
 
 def _unpublishable(notebook: NotebookNode) -> str:

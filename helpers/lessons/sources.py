@@ -45,13 +45,18 @@ def all_source_files(names: Iterable[str] = ()) -> list[Path]:
     return _chosen_of_both(_written(_LESSON), _written(_EXPERIMENT), names)
 
 
+def is_lesson(source: Path) -> bool:
+    """Say whether a source is that of a lesson, by its name; else it is an experiment's."""
+    return bool(_LESSON.fullmatch(source.stem))
+
+
 def notebook_of(source: Path) -> Path:
     """Return where the notebook of a source file is, or will be.
 
     Args:
         source: A path under ``notebooks/source``.
     """
-    folder = "" if _LESSON.fullmatch(source.stem) else "experiments"
+    folder = "" if is_lesson(source) else "experiments"
     return ROOT / "notebooks" / folder / f"{source.stem}.ipynb"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from helpers.lessons import rules
+from helpers.lessons import reference, rules, sources, times
 
 # The second cell of a learner's notebook.
 _HOW_TO_RUN = (
@@ -29,13 +29,14 @@ def learner_view(source: Path) -> NotebookNode:
 
     Returns:
         The notebook, not executed. Each solution region has become one line
-        that raises ``NotImplementedError``; cells tagged ``solution`` are gone.
+        that raises ``NotImplementedError``; cells tagged ``solution`` are gone. A
+        lesson says how many minutes it takes, and each of its sections.
 
     Raises:
         ValueError: If the source breaks a rule of the course, in one sentence
             that names the file and the cell.
     """
-    notebook = rules.read(source)
+    notebook = _timed(source)
     notebook.cells = [cell for cell in notebook.cells if "solution" not in rules.tags(cell)]
     for cell in notebook.cells:
         if "exercise" in rules.tags(cell):
@@ -52,12 +53,13 @@ def worked_view(source: Path) -> NotebookNode:
         source: A file in jupytext's percent format.
 
     Returns:
-        The notebook, not executed, without the solution markers.
+        The notebook, not executed, without the solution markers. It tells the
+        minutes that learners need, as they have no solutions to read.
 
     Raises:
         ValueError: As ``learner_view``.
     """
-    notebook = rules.read(source)
+    notebook = _timed(source)
     for cell in notebook.cells:
         cell.source = rules.without_markers(cell.source)
     return _identified(notebook)
@@ -79,7 +81,8 @@ def handout(rendered: NotebookNode) -> NotebookNode:
     """Return a notebook as learners get it: without outputs, its prose locked.
 
     No measured number stands in it before it is measured. Prose cannot be edited by
-    accident; a cell of one's own can stand anywhere.
+    accident; a cell of one's own can stand anywhere. Its links expect the pages of
+    ``reference`` in the folder of the lessons.
 
     Args:
         rendered: A lesson or an experiment as it is published; left as it is.
@@ -90,6 +93,7 @@ def handout(rendered: NotebookNode) -> NotebookNode:
             cell.outputs, cell.execution_count = [], None
         else:
             cell.metadata["editable"] = False
+            cell.source = reference.beside_lessons(cell.source)
     return _identified(notebook)
 
 
@@ -122,6 +126,15 @@ def leak(source: NotebookNode, notebook: NotebookNode) -> str:
 def serialised(notebook: NotebookNode) -> bytes:
     """Return a notebook as it is stored."""
     return (nbformat.writes(notebook).rstrip("\n") + "\n").encode()
+
+
+def _timed(source: Path) -> NotebookNode:
+    """Read a source; a lesson then says how long it takes, an experiment does not."""
+    notebook = rules.read(source)
+    try:
+        return times.told(notebook) if sources.is_lesson(source) else notebook
+    except ValueError as error:
+        raise ValueError(f"{source.name}: {error}") from error
 
 
 def _identified(notebook: NotebookNode) -> NotebookNode:

@@ -6,8 +6,10 @@ Every function takes plain arrays or records and returns the axes it drew on;
 
 from helpers.plots._explorers import sliders
 from helpers.plots._grids import bars, heat_map
+from helpers.plots._histograms import layer_histograms
 from helpers.plots._ledger import waterfall
 from helpers.plots._lines import curves, distribution, layer_profile, training_curves
+from helpers.plots._pictures import pictures
 from helpers.plots._style import panels, show, use_style
 
 __all__ = [
@@ -15,8 +17,10 @@ __all__ = [
     "curves",
     "distribution",
     "heat_map",
+    "layer_histograms",
     "layer_profile",
     "panels",
+    "pictures",
     "show",
     "sliders",
     "training_curves",

@@ -21,6 +21,7 @@ from helpers import text
 _LONGEST = 500  # characters: what a screen reader says in half a minute
 _SEEN = 0.05  # a difference that is seen, as a share of the axis
 THEORY = "theory of "  # with a label, the group (gid) of the line that was predicted for it
+DENSITY = "density"  # the group of a line that is a histogram
 
 
 class _Detail(Enum):
@@ -73,11 +74,19 @@ def _panels(figure: Figure) -> list[Axes]:
 def _panel(ax: Axes, parts: list[str]) -> str:
     title = _title(ax)
     axes = " against ".join(filter(None, [_axis(ax, "y"), _axis(ax, "x")]))
-    return " ".join([*([f"{title}:"] if title else []), f"{axes}.", f"{'; '.join(parts)}."])
+    start = [f"{title}:"] if title else []
+    return " ".join([*start, *([f"{axes}."] if axes else []), f"{'; '.join(parts)}."])
 
 
 def _parts(ax: Axes, detail: _Detail) -> list[str]:
-    return [*_maps(ax), *_bars(ax), *_lines(ax, detail), *_loose_points(ax)]
+    return [
+        *_pictures(ax),
+        *_maps(ax),
+        *_bars(ax),
+        *_histograms(ax, detail),
+        *_lines(ax, detail),
+        *_loose_points(ax),
+    ]
 
 
 def _reach(ax: Axes) -> Iterator[str]:
@@ -179,6 +188,55 @@ def _agreement(ax: Axes, xs: np.ndarray, ys: np.ndarray, theory: Line2D | None) 
     if distance[worst] < _SEEN:
         return ", on theory"
     return f", theory {_number(ax, expected[worst])} at {_place(ax, xs[worst])}"
+
+
+def _histograms(ax: Axes, detail: _Detail) -> Iterator[str]:
+    """Say of each histogram where the middle half of it lies; in few words, of the ends."""
+    lines = [
+        line
+        for line in ax.get_lines()
+        if line.get_gid() == DENSITY and not str(line.get_label()).startswith("_")
+    ]
+    if detail is _Detail.ENDS and len(lines) > 2:
+        yield f"{len(lines)} curves from {_spread(ax, lines[0])}, to {_spread(ax, lines[-1])}"
+        return
+    for line in lines:
+        yield str(line.get_label()) if detail is _Detail.NAMES else _spread(ax, line)
+
+
+def _spread(ax: Axes, line: Line2D) -> str:
+    """Say between which numbers the middle half of a histogram lies."""
+    places, heights = _data(line)
+    if not np.nansum(heights):
+        return f"{line.get_label()}, all beyond the axis"
+    below = np.nancumsum(heights) / np.nansum(heights)
+    first, last = np.searchsorted(below, (0.25, 0.75))
+    if first == last:
+        return f"{line.get_label()}, middle half at {_rounded(ax.xaxis, places[first], 2)}"
+    log = ax.get_xscale() == "log"
+    middles = np.log(places) if log else places
+    half = (middles[1] - middles[0]) / 2
+    edges = np.array([middles[0] - half, *(middles + half)])
+    ends = np.interp((0.25, 0.75), [0.0, *below], edges)
+    low, high = (_rounded(ax.xaxis, float(np.exp(end) if log else end), 2) for end in ends)
+    return f"{line.get_label()}, middle half between {low} and {high}"
+
+
+def _pictures(ax: Axes) -> Iterator[str]:
+    """Say how many pictures there are, of how many pixels, and what stands under each."""
+    if not ax.images:
+        return
+    names = [
+        "" if str(one.get_label()).startswith("_") else str(one.get_label()) for one in ax.images
+    ]
+    cells: list[Any] = [one.get_array() for one in ax.images]
+    height, width = cells[0].shape[:2]
+    words = f"{text.count(len(names), 'picture')} of {height} by {width} pixels"
+    named = [
+        f"{name or f'number {place}'} (all of one grey)" if np.ptp(one) == 0 else name
+        for place, (name, one) in enumerate(zip(names, cells, strict=True), start=1)
+    ]
+    yield f"{words}: {', '.join(filter(None, named))}" if any(named) else words
 
 
 def _bars(ax: Axes) -> Iterator[str]:

@@ -1,11 +1,13 @@
 """Measure what a forward and a backward pass leave behind, layer by layer.
 
 ``record`` measures once, in float64 and on a copy, and so does ``through_time``, step
-by step; ``watch`` measures while a model trains. Shapes: B batch, N units, L
+by step; ``agreement`` asks whether two batches want the same; ``watch`` measures while a
+model trains. Shapes: B batch, N units, L
 weight layers, T steps. Layer 1 is nearest the input; delta is the gradient of the loss
 at a pre-activation.
 """
 
+from helpers.probe._agreement import agreement
 from helpers.probe._flat_zones import SATURATED
 from helpers.probe._flow import Flow, Ledger, LedgerRow
 from helpers.probe._log import Log
@@ -20,6 +22,7 @@ __all__ = [
     "Ledger",
     "LedgerRow",
     "Log",
+    "agreement",
     "record",
     "through_time",
     "watch",

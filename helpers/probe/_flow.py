@@ -49,13 +49,15 @@ class Ledger:
         return {kind: sum(row.decades for row in self.rows if row.kind == kind) for kind in kinds}
 
     def __str__(self) -> str:
-        shares = ", ".join(f"{kind} {decades:.1f}" for kind, decades in self.by_kind.items())
-        return f"{self.total:.1f} decades lost: {shares or 'one weight layer only'}"
+        shares = ", ".join(f"{kind} {decades:z.1f}" for kind, decades in self.by_kind.items())
+        return f"{self.total:z.1f} decades lost: {shares or 'one weight layer only'}"
+
+    __repr__ = __str__  # short, as a notebook stores it beside the table
 
     def _repr_html_(self) -> str:
         rows = "".join(
             f"<tr><td>{html.escape(row.name)}</td><td>{row.kind}</td>"
-            f"<td>{row.decades:+.2f}</td></tr>"
+            f"<td>{row.decades:+z.2f}</td></tr>"
             for row in self.rows
         )
         head = "<tr><th>module</th><th>kind</th><th>decades lost</th></tr>"
@@ -173,6 +175,8 @@ class Flow:
             f"{len(self.layer_names)} weight layers, loss {self.loss:.3g}: "
             f"{abs(self.decades_lost):.1f} decades of gradient {word} between last and first"
         )
+
+    __repr__ = __str__  # short, as a notebook stores it beside the table
 
     def _repr_html_(self) -> str:
         columns = {

@@ -5,7 +5,7 @@ and Var bias = bias_var, q is the variance of a pre-activation, and chi multipli
 squared norm of delta = dL/dz per layer.
 """
 
-from helpers.theory._expectations import ACTIVATIONS, Activation
+from helpers.theory._expectations import ACTIVATIONS, Activation, moments
 from helpers.theory._mean_field import (
     FixedPoint,
     Trajectory,
@@ -27,6 +27,7 @@ __all__ = [
     "fixed_point",
     "gated_profile",
     "lag_profile",
+    "moments",
     "norm_factor",
     "residual_trajectory",
     "trajectory",

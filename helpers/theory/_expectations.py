@@ -14,6 +14,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -66,6 +67,7 @@ _TINY, _HUGE = 2.0**-30, 2.0**50  # the panels reach from 0 to _HUGE; the first 
 _LOWEST_Q = 1e-16  # below it, and above (_HUGE / _REACH)^2, moments follow a power law
 _REACH = 16.0  # standard deviations after which a Gaussian is over
 _MAX_HALVINGS, _MAX_SPLITS = 30, 400  # enough for any kink, soon over for noise
+_STEP = 1e-6  # of a numerical slope, where there are no panels
 _MAX_ORDER = 200  # Hermite coefficients computed; a fitted tail stands for the rest
 
 _FAR = 2 * np.round(_MAX_ORDER / 2 * 1.1 ** np.arange(0.5, 150))  # the tail's orders, to 3e8
@@ -185,6 +187,68 @@ def tabulated(activation: Activation) -> Table:
         raise TypeError(f"activation must be a name or a function, got {activation!r}")
     known = any(activation is function for function in ACTIVATIONS.values())
     return (_kept_table if known else _build_table)(activation)
+
+
+class Moments(NamedTuple):
+    """What an activation makes of a Gaussian pre-activation u of mean 0.
+
+    Attributes:
+        mean: E phi(u).
+        square: E phi(u)^2, the mean square that the next layer reads.
+        slope_square: E phi'(u)^2, the share of the squared delta that it hands on.
+    """
+
+    mean: float
+    square: float
+    slope_square: float
+
+    @property
+    def variance(self) -> float:
+        """Var phi(u): of the mean square what differs from input to input."""
+        return self.square - self.mean**2
+
+
+def moments(activation: Activation, q: float = 1.0) -> Moments:
+    """Return the mean and the mean squares of an activation and of its slope.
+
+    All formulas of this module are made of them: chi is weight_var * slope_square, the
+    next variance weight_var * square + bias_var.
+
+    Args:
+        activation: As for fixed_point.
+        q: Variance of the pre-activation, from 1e-16 to 4e27, or to where the activation
+            is too large to be squared.
+
+    Raises:
+        ValueError: If q lies outside, or the activation is unknown or not finite.
+        TypeError: If an argument has the wrong type.
+
+    Source: Poole et al. 2016, eq. 3; for ReLU in closed form He et al. 2015, section 2.2.
+
+    Example:
+        >>> relu = moments("relu")
+        >>> round(relu.square, 6), round(relu.slope_square, 6), round(relu.mean**2 * math.pi, 6)
+        (0.5, 0.5, 0.5)
+    """
+    q = checks.number("q", q, positive=True)
+    table = tabulated(activation)
+    if q != table.inside(q):
+        low, high = table.grid[[0, -1]]
+        raise ValueError(f"q must lie between {low:.0e} and {high:.0e} here, got {q:g}")
+    return Moments(table.mean(q), *table.moments(q))
+
+
+def evaluated(activation: Activation, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return phi and phi' at any u, of what ``tabulated`` has accepted.
+
+    A NumPy function is differentiated numerically.
+    """
+    function = ACTIVATIONS[activation] if isinstance(activation, str) else activation
+    value, slope = _call(function, u.ravel())
+    if slope is None:
+        above, below = (_call(function, u.ravel() + step)[0] for step in (_STEP, -_STEP))
+        slope = (above - below) / (2 * _STEP)
+    return value.reshape(u.shape), slope.reshape(u.shape)
 
 
 def label(activation: Activation) -> str:

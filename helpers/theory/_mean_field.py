@@ -60,6 +60,11 @@ class FixedPoint:
         """Factor of the delta norm per layer, sqrt(chi)."""
         return math.sqrt(self.chi)
 
+    @property
+    def decades_per_layer(self) -> float:
+        """Decades of the delta norm lost per layer, -log10(chi) / 2; negative if it grows."""
+        return math.inf if self.chi == 0 else -math.log10(self.chi) / 2
+
     def __repr__(self) -> str:
         text = (
             f"q={self.q:.4g}, chi={self.chi:.4g}, correlation={self.correlation:.4g}, "

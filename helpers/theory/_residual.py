@@ -6,29 +6,47 @@ import numpy as np
 
 from helpers import checks
 from helpers.theory._expectations import Activation, tabulated
+from helpers.theory._finite_batch import batch_factor
 from helpers.theory._mean_field import Trajectory
 
 _NORMS = ("batch", "layer", "rms")
 
 
-def norm_factor(activation: Activation, norm: str) -> float:
+def norm_factor(activation: Activation, norm: str, batch: int | None = None) -> float:
     """Return the delta-norm factor per layer of a normalised network.
 
     Batch: sqrt(E phi'^2 / Var phi); layer and rms: sqrt(E phi'^2 / E phi^2), over
     N(0, 1): a norm before the activation sets the scale, whatever the weights.
 
+    A batch norm over few inputs does worse, as it divides by a poor standard deviation;
+    ``batch`` says over how many. Layers are wide in any case.
+
+    Args:
+        activation: As for fixed_point.
+        norm: batch, layer or rms.
+        batch: Number of inputs B that a batch norm sees, at least 4, below which the
+            mean of 1 / variance does not exist; endless when omitted.
+
     Raises:
-        ValueError: If the activation or the norm is unknown, or phi is constant
-            or not finite.
+        ValueError: If the activation or the norm is unknown, phi is constant or not
+            finite, batch is below 4, or the norm does not look at the batch.
         TypeError: If an argument has the wrong type.
 
-    Source: Yang et al. 2019; Luther 2020 (batch, ReLU: sqrt(pi / (pi - 1))).
+    Source: Yang et al. 2019; Luther 2020 (batch, ReLU: sqrt(pi / (pi - 1))). For a
+    finite batch derived here, after the sphere of Yang et al. 2019, section 3.
 
     Example:
         >>> norm_factor("relu", "batch")
         1.211...
+        >>> round(norm_factor("relu", "batch", batch=8), 3)
+        1.337
     """
     norm = checks.choice("norm", norm, _NORMS)
+    if batch is not None:
+        batch = checks.whole("batch", batch, least=4)
+        if norm != "batch":
+            raise ValueError(f"batch is for norm='batch' only; a {norm} norm sees one input")
+        return batch_factor(activation, batch)
     table = tabulated(activation)
     second, slope = table.moments(1.0)
     spread = second - table.mean(1.0) ** 2 if norm == "batch" else second

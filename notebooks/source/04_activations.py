@@ -13,18 +13,19 @@
 # %% [markdown]
 # # 04 · Is ReLU the cure?
 #
-# About 60 minutes with the exercises. You need [01](01_theory.ipynb) and
-# [02](02_symptoms.ipynb). Runs on a laptop CPU.
+# You need [01](01_theory.ipynb) and [02](02_symptoms.ipynb). Runs on a laptop CPU.
 #
 # **By the end you can**
 #
-# * rank ten activations by what a layer of each leaves of the gradient, and say when ReLU is worse
-#   than tanh;
-# * tell units that a learning rate killed from units that a small start made look dead;
-# * say which sleeping units wake again, which never do, and what a leak really buys.
+# * rank ten activations by what a layer of each leaves of the gradient, and give each the
+#   [gain](../docs/glossary.md#gain) that it needs;
+# * count [dead units](../docs/glossary.md#dead-unit), and tell those that a learning rate killed
+#   from those that a small start made look dead;
+# * say which of them wake again, which never do, and what a leak really buys.
 
 # %% tags=["setup"]
 import numpy as np
+import pandas as pd
 import torch
 from torch.nn.functional import cross_entropy
 
@@ -33,6 +34,12 @@ from helpers import claims, data, exercises, models, plots, probe, progress, the
 plots.use_style()
 train.use_one_thread()
 claims.published("04", seed=0, depth=20, width=128, draws=5)
+
+families = {
+    "sigmoid": ("sigmoid", "tanh", "softplus", "elu", "selu"),
+    "ReLU": ("prelu", "leaky_relu", "relu", "gelu", "silu"),
+}
+names = (*families["sigmoid"], *families["ReLU"])
 
 # %% tags=["parameters"]
 seed = 0
@@ -43,152 +50,213 @@ draws = 5
 # %% [markdown]
 # ## Ten slopes
 #
-# "Use ReLU" is the first remedy in four of our five articles, and the "hero" of the fifth. It is
-# meant against small *slopes*, so let us look at slopes. In lesson 01 we saw that a layer whose
-# weights have standard deviation $\sigma_w/\sqrt{\text{fan\_in}}$ multiplies the norm of delta by
+# "Use ReLU" is the first remedy in four of [the five articles](../docs/sources.md), and the "hero"
+# of the fifth. It is meant against small [slopes](../docs/glossary.md#slope). What are the slopes
+# of the usual activations?
 #
-# $$\sqrt\chi = \sigma_w\,\sqrt{\mathrm{E}\,\phi'(z)^2},$$
-#
-# the size of the weights times the *root-mean-square slope* at the pre-activations $z$.
-#
-# **Predict.** Of the ten activations below, how many have a slope *above* 1 somewhere?
+# We take ten, in two families. The first bend smoothly in the middle, as the sigmoid does. The
+# others follow ReLU: nearly 0 for very negative $z$, the line $h=z$ for large $z$. (LeakyReLU and
+# PReLU have a *leak* left of 0, a small slope of 0.01 and 0.25.)
 
 # %%
-guess = None
-prediction = claims.predict("Slope above 1?", guess)
-
-# %%
-smooth = ("sigmoid", "tanh", "softplus", "elu", "selu")
-hinged = ("prelu", "leaky_relu", "relu", "gelu", "silu")
 z, slopes = torch.linspace(-4, 4, 81, dtype=torch.float64), {}
-for name in smooth + hinged:
-    u = z.clone().requires_grad_()
-    (slopes[name],) = torch.autograd.grad(theory.ACTIVATIONS[name](u).sum(), u)
-steep = [name for name in slopes if slopes[name].max() > 1.001]
-prediction.compare(len(steep))
-for name, value in (("sigmoid", 0.25), ("tanh", 1), ("gelu", 0.5), ("silu", 0.5), ("selu", 1.758)):
-    claims.claim(f"{name}, slope at 0", slopes[name][40], about=value, within=0.001)
+for name in names:
+    signal = z.clone().requires_grad_()
+    (slopes[name],) = torch.autograd.grad(theory.ACTIVATIONS[name](signal).sum(), signal)
+middle = pd.Series({name: slopes[name][40].item() for name in names}, name="slope at 0")
+middle.round(2)
+
+# %%
 _, axes = plots.panels(2)
-for ax, family, kin in zip(axes, (smooth, hinged), ("sigmoid", "ReLU"), strict=True):
-    words = {"xlabel": "z", "ylabel": "slope", "title": f"The {kin} family"}
-    plots.curves({n: slopes[n] for n in family}, x=z, ax=ax, **words)
+for ax, (kin, family) in zip(axes, families.items(), strict=True):
+    look = {"xlabel": "z", "ylabel": "slope", "title": f"Slopes of the {kin} family"}
+    plots.curves({name: slopes[name] for name in family}, x=z, ax=ax, **look)
 plots.show(axes[0])
 
 # %% [markdown]
-# **Reading the figure.** Three exceed 1: SELU (1.76 just left of 0), GELU and SiLU. The slope of
-# tanh *is* 1 at 0, so it is not "always less than 1" (article 004). Now look at 0, since that is
-# where small weights put $z$. tanh and ELU have slope 1 there; GELU, SiLU and softplus one half;
-# sigmoid a quarter; and ReLU, 0 or 1 with equal chance, a root-mean-square slope of
-# $\sqrt{1/2}=0.71$. That is *less* than tanh. (Article 001 recommends ReLU to "avoid saturation".
-# To the right of 0 it does; to the left it is nothing but saturation.)
+# **Reading the figure.** Three exceed 1: SELU (1.76 just left of 0), GELU and SiLU, which come from
+# below the line $h=z$ and have to catch up with it. The slope of tanh *is* 1 at 0, so it is not
+# "always less than 1", as the chapter says.
 #
+# Now look at $z=0$, since small weights put $z$ there. tanh and ELU have slope 1; GELU, SiLU and
+# softplus one half; sigmoid a quarter. ReLU has two slopes, 0 and 1. (The study notes recommend
+# ReLU to "avoid [saturation](../docs/glossary.md#saturated)". To the right of 0 it does; to the
+# left it is nothing but saturation.)
+
+# %%
+known = {"sigmoid": 0.25, "tanh": 1, "gelu": 0.5, "silu": 0.5, "selu": 1.758}
+for name, slope in known.items():
+    claims.claim(f"{name}, slope at 0", middle[name], about=slope, within=0.001)
+steep = {name for name in names if slopes[name].max() > 1.001}
+claims.claim("three exceed 1: selu, gelu, silu", steep == {"selu", "gelu", "silu"})
+
+# %% [markdown]
 # ## "Use ReLU instead of tanh"
 #
-# So article 000 heads its first remedy, and 001 to 003 agree. PyTorch draws weights with
-# $\sigma_w=0.577$, and the advice says nothing about it. So we do just what it says: swap the
-# activation and nothing else, in 20 layers.
+# So the answer heads its first remedy; the study notes, the entry and the blog post agree. None of
+# them mentions the weights. So we swap the activation and nothing else.
 #
-# **Predict.** Of the other nine, how many keep more of the gradient than tanh?
+# How much is left of a gradient? From lesson 01 we know: a layer whose weights have the
+# [gain](../docs/glossary.md#gain) $\sigma_w$
+# ([weight variance](../docs/glossary.md#weight-variance) $\sigma_w^2$) multiplies the norm of
+# [delta](../docs/glossary.md#delta) by the root of [chi](../docs/glossary.md#chi),
+#
+# $$\sqrt\chi = \sigma_w\,\sqrt{\mathrm{E}\,\phi'(z)^2},$$
+#
+# the gain times the *root-mean-square slope* at the
+# [pre-activations](../docs/glossary.md#pre-activation) $z$ ([formulas](../docs/formulas.md)).
+# PyTorch's gain is 0.577. We measure it as the
+# [geometric mean](../docs/glossary.md#geometric-mean) over several draws of the weights.
+
 
 # %%
-guess = None
-prediction = claims.predict("How many beat tanh?", guess)
+digits = data.digits(seed)
+inputs, targets = digits.batch(128, seed)  # (128, 64): pictures, pixels
 
 
-# %%
-def flows(name, start="default"):
-    """One forward and backward pass for each draw of the weights."""
-    setting = models.Setting(depth, width, name, start)
+def flows(setting, draws=draws):
+    """One forward and one backward pass for each draw of the weights."""
     nets = [models.build(setting, 64, 10, 10 * seed + draw) for draw in range(draws)]
     return [probe.record(net, inputs, targets, cross_entropy) for net in nets]
 
 
 def factor(found):
-    """What a layer leaves of the delta norm, geometric mean over draws."""
+    """What a layer leaves of the delta norm, geometric mean over the draws."""
     return np.exp(np.mean([np.log(flow.norm_factor) for flow in found]))
 
 
-digits = data.digits(seed)
-inputs, targets = digits.batch(128, seed)
-default = {name: flows(name) for name in smooth + hinged}
-better = [name for name in default if factor(default[name]) > factor(default["tanh"])]
-prediction.compare(len(better))
+# %% [markdown]
+# Ten networks of 20 layers, each drawn five times. ReLU's slopes at 0 are 0 and 1; if half of them
+# are 1, their root mean square is $\sqrt{1/2}=0.71$.
+#
+# **Predict.** Of the other nine activations, how many keep more of the gradient than tanh does?
+
+# %%
+guess = None
+prediction = claims.predict("How many beat tanh?", guess)
+
+# %%
+default, rows, profiles, lines = {}, {}, {}, {}
+for name in names:
+    setting = models.Setting(depth, width, name)
+    default[name] = flows(setting)
+    expected = theory.fixed_point(name, 1 / 3, 1 / (3 * width)).norm_factor
+    rows[name] = {"measured": factor(default[name]), "theory": expected}
+    logs = np.log([flow.relative_delta_norms for flow in default[name]])  # (draws, layers)
+    profiles[name] = np.exp(logs.mean(axis=0))
+    lines[name] = models.predicted_profile(setting, inputs)
+
+left = pd.DataFrame(rows).T
+prediction.compare((left["measured"] > left.loc["tanh", "measured"]).sum())
+left.round(2)
 
 # %%
 _, axes = plots.panels(2)
-for ax, family, kin in zip(axes, (smooth, hinged), ("sigmoid", "ReLU"), strict=True):
-    settings = {name: models.Setting(depth, width, name) for name in family}
-    lines = {name: models.predicted_profile(settings[name], inputs) for name in family}
-    logs = {n: np.log([flow.relative_delta_norms for flow in default[n]]) for n in family}
-    means = {name: np.exp(log.mean(axis=0)) for name, log in logs.items()}
-    words = {"ylabel": "delta norm, relative", "title": f"The {kin} family, as PyTorch draws it"}
-    plots.layer_profile(means, lines, float32_zone=False, ax=ax, **words)
+for ax, (kin, family) in zip(axes, families.items(), strict=True):
+    points = {name: profiles[name] for name in family}
+    dashed = {name: lines[name] for name in family}
+    plots.layer_profile(points, dashed, float32_zone=False, title=f"The {kin} family", ax=ax)
 plots.show(axes[0])
-for name, found in default.items():
-    rate = theory.fixed_point(name, 1 / 3, 1 / (3 * width)).norm_factor
-    claims.claim(f"{name}, factor a layer", factor(found), about=rate, within=0.04)
-costs = {n: np.mean([f.ledger().by_kind["activation"] for f in default[n]]) for n in default}
-claims.claim("decades taken by 19 tanhs", costs["tanh"], below=0.3)
-claims.claim("by 19 ReLUs", costs["relu"], about=19 * np.log10(2) / 2, within=0.06)
 
 # %% [markdown]
-# **Reading the figure.** All ten lie on lines drawn before the networks existed. ReLU leaves 0.41 a
-# layer: better than sigmoid's 0.14, worse than tanh's 0.57. GELU (offered by article 003) and SiLU
-# leave 0.29 and vanish *faster than ReLU*, as fast as softplus. A leak of 0.01 changes nothing that
-# you could see, PReLU's 0.25 little, and ELU is at 0.56. Only SELU beats tanh. So for a tanh
-# network the advice, taken at its word, makes things *worse*.
+# **Reading the figure.** The gradient starts on the right. All ten lie on lines drawn before the
+# networks existed. ReLU leaves 0.41 per layer: better than sigmoid's 0.14, worse than tanh's 0.57.
+# GELU (offered by the blog post) and SiLU leave 0.29: they vanish *faster than ReLU*, as fast as
+# softplus. A leak of 0.01 changes nothing that you could see, PReLU's 0.25 little. ELU is at 0.56,
+# and only SELU beats tanh. The slopes at 0 explain it: tanh has $0.577\cdot1$, ReLU
+# $0.577\cdot0.71$, GELU $0.577\cdot\frac12$.
 #
-# ## $1\times1\times1=1$?
-#
-# When the derivative is 1 there is no vanishing, says article 004 with this product, and article
-# 003 that no shrinking happens. Along one path that is open in every layer, quite right. But a
-# gradient is the sum over *all* paths, and each layer closes half of them: half of the squared
-# norm, 19 times. The ledger charges the 19 ReLUs with 2.9 decades. The 19 tanhs, said to squash
-# (articles 000, 002 and 003), cost less than 0.3. All else is the small weights.
-#
-# So mend the weights. He et al. (2015) doubled the variance *because* half the units are off:
-# $\chi=2\cdot\tfrac12=1$. Does it matter for learning? Ten hidden layers, SGD at a rate of 0.1:
+# For a tanh network the advice, taken at its word, makes things *worse*.
 
 # %%
-starts = {"ReLU, default": ("relu", "default"), "tanh, default": ("tanh", "default")}
-starts |= {"ReLU, He": ("relu", "he"), "tanh, Xavier": ("tanh", "xavier")}
+for name, row in left.iterrows():
+    claims.claim(f"{name}: factor per layer", row["measured"], about=row["theory"], within=0.04)
+
+# %% [markdown]
+# **Question.** Why does GELU, at PyTorch's weights, leave less of the gradient than ReLU?
+#
+# <details><summary>Its slope is above 1 somewhere, and that is too steep</summary>Not this: a steep
+# slope leaves more, not less.</details>
+# <details><summary>Near 0 its slope is 1/2 for all units, and ReLU's root-mean-square slope is
+# 0.71</summary>Right. Half the units at 1 keep half of the squared norm; all units at 1/2 keep a
+# quarter.</details>
+# <details><summary>It has more dead units</summary>Not this: its slope is 0 at a single point
+# only.</details>
+
+# %% [markdown]
+# ## Is $1\times1\times1=1$?
+#
+# When the derivative is 1 nothing vanishes, says the chapter with this product; the blog post says
+# that no shrinking happens. Follow one unit in each layer, all of them on: quite right.
+# But a gradient is a sum over *all* units of each layer, and ReLU switches half of them off. Half
+# of the squared norm goes, at each of the 19 ReLUs.
+#
+# The [ledger](../docs/glossary.md#ledger) of lesson 03 counts it in
+# [decades](../docs/glossary.md#decade). Of our 20 layers the 19 ReLUs take
+# $19\cdot\frac12\log_{10}2=2.9$. The 19 tanhs, said to squash (by the answer, the entry and the
+# blog post), take less than 0.3. All else goes to the small weights.
+#
+# So mend the weights. He et al. (2015) doubled the variance *because* half of the units are off:
+# with [He's rule](../docs/glossary.md#he) $\chi=2\cdot\frac12=1$. For tanh we take
+# [Xavier's](../docs/glossary.md#xavier), $\sigma_w=1$. Does it matter for learning? Ten hidden
+# layers of 64 units, 500 steps of SGD at a rate of 0.1:
+
+# %%
+starts = {
+    "ReLU, default": models.Setting(11, 64, "relu"),
+    "tanh, default": models.Setting(11, 64, "tanh"),
+    "ReLU, He": models.Setting(11, 64, "relu", "he"),
+    "tanh, Xavier": models.Setting(11, 64, "tanh", "xavier"),
+}
 deltas, lines, runs = {}, {}, {}
-for label, (name, start) in train.each(starts.items()):
-    setting = models.Setting(11, 64, name, start)
-    net = models.build(setting, 64, 10, seed)
+for label in train.each(starts):
+    net = models.build(starts[label], 64, 10, seed)
     deltas[label] = probe.record(net, inputs, targets, cross_entropy).relative_delta_norms
-    lines[label] = models.predicted_profile(setting, inputs)
+    lines[label] = models.predicted_profile(starts[label], inputs)
     sgd = torch.optim.SGD(net.parameters(), lr=0.1)
     runs[label] = train.fit(net, digits, sgd, steps=500, seed=seed)
+
+# %%
 _, axes = plots.panels(2, share=False)
-words = {"ylabel": "delta norm, relative", "title": "Before training"}
-plots.layer_profile(deltas, lines, float32_zone=False, ax=axes[0], **words)
+look = {"ylabel": "delta norm, relative", "title": "Before training"}
+plots.layer_profile(deltas, lines, float32_zone=False, ax=axes[0], **look)
 plots.training_curves(runs, chance=2.303, title="In training", ax=axes[1]).get_legend().remove()
 plots.show(axes[0])
 
+# %% [markdown]
+# **Reading the figure** (one legend for both). Left: two networks fall, two stay level. Right: ReLU
+# at the default never leaves the line of guessing, while the very tanh that it should replace
+# learns something. With He's weights ReLU passes 90 %, and so does tanh with Xavier's.
+#
+# The cure is half ReLU and half He, and the advice leaves out the half that decides.
+
 # %%
-for label, low, high in (("ReLU, default", 0, 0.2), ("ReLU, He", 0.9, 1), ("tanh, Xavier", 0.9, 1)):
-    accuracy = runs[label].test_accuracy
-    claims.claim(f"{label}: accuracy", accuracy, between=(low, high), drifts=True)
-claims.claim("tanh, default: loss", runs["tanh, default"].losses[-50:].mean(), below=2, drifts=True)
-for name, low, high in (("relu", 0.97, 1.03), ("leaky_relu", 0.97, 1.03), ("gelu", 0.93, 0.99)):
-    claims.claim(f"{name}, He: factor a layer", factor(flows(name, "he")), between=(low, high))
+takes = {}
+for name in ("tanh", "relu"):
+    takes[name] = np.mean([flow.ledger().by_kind["activation"] for flow in default[name]])
+claims.claim("decades taken by 19 tanhs", takes["tanh"], below=0.3)
+claims.claim("by 19 ReLUs", takes["relu"], about=19 * np.log10(2) / 2, within=0.06)
+
+slow = runs["tanh, default"].losses[-50:].mean()
+bounds = {"ReLU, default": (0, 0.2), "ReLU, He": (0.9, 1), "tanh, Xavier": (0.9, 1)}
+for label, bound in bounds.items():
+    claims.claim(f"{label}: accuracy", runs[label].test_accuracy, between=bound, drifts=True)
+claims.claim("tanh, default: loss at the end", slow, below=2, drifts=True)
 
 # %% [markdown]
-# **Reading the figure** (one legend for both). ReLU at default never leaves the line of guessing,
-# while the very tanh it should replace learns something. With He's weights ReLU passes 90 %; so
-# does tanh with Xavier's. The cure is half ReLU and half He, and the half that the advice leaves
-# out is the one that decides. GELU with He's weights still loses a few per cent a layer, since its
-# slope is not ReLU's.
-#
 # ### Exercise 4.1 - leaky_std (3 points)
 #
-# For LeakyReLU with slope `negative_slope` left of 0, write `leaky_std(negative_slope, fan_in)`:
-# the standard deviation of the weights that keeps the norm of delta, in a wide network whose
-# pre-activations are symmetric about 0. A float; `negative_slope` lies between 0 and 1.
+# *About 8 minutes, easy.*
+#
+# For LeakyReLU with slope `negative_slope` left of 0 (a float from 0 to 1) and 1 right of it, write
+# `leaky_std(negative_slope, fan_in)`: the standard deviation of the weights that keeps the norm of
+# delta, in a wide network whose pre-activations are symmetric about 0. Each unit has `fan_in`
+# inputs ([fan_in](../docs/glossary.md#fan_in)), and all layers are equally wide. Return a float.
 #
 # <details><summary>Hint</summary>Half the units have slope 1. What is the mean of the
 # <em>squared</em> slopes, and what must the weight variance make of it?</details>
+# <details><summary>More help</summary>Three numbers must have the product 1: fan_in, the variance
+# of one weight, and the mean of the squared slopes.</details>
 
 
 # %% tags=["exercise"]
@@ -208,54 +276,112 @@ exercises.check(leaky_std)
 # leak squared. Without a leak this is He's start; with a leak of 1 the layer is linear.
 
 # %% [markdown]
-# ## SELU: an activation with a thermostat
+# ## A gain for each
 #
-# SELU (Klambauer et al. 2017) has two constants, chosen so that with $\sigma_w=1$ mean 0 and
-# variance 1 come out of a layer as they went in,
+# The same rule works for any activation: choose the gain that makes $\chi=1$, the
+# [critical](../docs/glossary.md#critical) one. There is one difficulty. The slopes depend on where
+# the units sit, that is on the variance of $z$, called [q](../docs/glossary.md#q). It depends on
+# the gain in turn. `theory.critical_weight_var` looks for a gain whose
+# [fixed point](../docs/glossary.md#fixed-point) of $q$ has $\chi=1$.
+
+# %%
+rows = {}
+for name in ("sigmoid", "tanh", "elu", "selu", "prelu", "leaky_relu", "relu"):
+    gain = theory.critical_weight_var(name) ** 0.5
+    setting = models.Setting(depth, width, name, "lecun", gain=gain)
+    rows[name] = {"critical gain": gain, "then measured": factor(flows(setting))}
+gelu = factor(flows(models.Setting(depth, width, "gelu", "he")))
+needs = left.join(pd.DataFrame(rows).T)
+needs.round(2)
+
+# %% [markdown]
+# Factors per layer: at PyTorch's gain left, at the critical gain right. ReLU and its leaky kin keep
+# all. So does the sigmoid, with a gain of 10 (where it hardly learns: lesson 05). tanh, ELU and
+# SELU still lose 5 to 12 % per layer: their fixed point is $q=0$, and 20 layers do not come near.
+#
+# For GELU, SiLU and softplus theory finds no such gain. Why not for GELU and SiLU?
+#
+# > As $q\to0$ all slopes are 1/2, and as $q\to\infty$ GELU looks like ReLU. Up to He's gain GELU's
+# > outputs are smaller than ReLU's, so $q$ sinks to 0, where $\chi=\sigma_w^2/4$ is at most 1/2.
+# > Above it a small $q$ sinks still, and a large one grows without end. No $q$ stays where
+# > $\chi=1$.
+#
+# For some depth a gain will do, for every depth none. With He's gain a layer of GELU leaves 0.93
+# to 0.99.
+
+# %%
+level, gain = needs["then measured"], needs.loc["sigmoid", "critical gain"]
+bounds = {"sigmoid": 0.05, "prelu": 0.03, "leaky_relu": 0.03, "relu": 0.03}
+for name, gap in bounds.items():
+    claims.claim(f"{name}, critical: per layer", level[name], between=(1 - gap, 1 + gap))
+
+# %%
+claims.claim("gelu, He: factor per layer", gelu, between=(0.93, 0.99))
+claims.claim("sigmoid: critical gain", gain, between=(10, 10.3))
+for name in ("tanh", "elu", "selu"):
+    claims.claim(f"{name}, critical: per layer", level[name], between=(0.88, 0.95))
+
+# %% [markdown]
+# SELU's critical gain is 0.69. But it was made for a gain of 1
+# ([LeCun's](../docs/glossary.md#lecun) rule), and for the way *forward*.
+# Klambauer et al. (2017, theorem 1) chose its two constants such that mean 0 and a
+# **[second moment](../docs/glossary.md#moment)** of 1 (the mean of the square) come out of a layer
+# as they went in,
 #
 # $$\mathrm{E}\,\phi(z)=0,\qquad \mathrm{E}\,\phi(z)^2=1,\qquad z\sim N(0,1),$$
 #
-# and so that other variances *return* to 1. That is the forward pass. We start 30 layers at
-# variances of 0.1, 1 and 10, and then look at the backward pass as well.
+# and such that other variances *return* to 1. We feed 30 layers with pictures whose mean square is
+# 0.1, 1 or 10.
 
 # %%
-kept = (theory.trajectory("selu", 1.0, depth=2, q0=1.01).q[1] - 1) / 0.01
-claims.claim("share of an excess that a layer keeps", kept, about=0.783, within=0.01)
 pictures = inputs / inputs.square().mean(dim=1, keepdim=True).sqrt()  # mean square 1 each
 setting = models.Setting(30, width, "selu", "lecun")
 nets = [models.build(setting, 64, 10, 10 * seed + draw) for draw in range(draws)]
-sizes, lines, layers = {}, {}, range(1, 30)
+selu, sizes, lines = {}, {}, {}
 for start in (10, 0.1, 1):
-    batch = start**0.5 * pictures
-    found = [probe.record(net, batch, targets, cross_entropy) for net in nets]
-    squares = [flow.activation_mean**2 + flow.activation_std**2 for flow in found]
-    sizes[f"start at {start}"] = np.mean(squares, axis=0)[:-1]
-    lines[f"start at {start}"] = theory.trajectory("selu", 1.0, depth=30, q0=start).q[1:]
-words = {"yscale": "log", "xlabel": "layer", "ylabel": "mean square", "title": "Back to 1"}
-ax = plots.curves(sizes, lines, x=layers, **words)
+    label, batch = f"start at {start}", start**0.5 * pictures
+    selu[label] = [probe.record(net, batch, targets, cross_entropy) for net in nets]
+    squares = [flow.activation_mean**2 + flow.activation_std**2 for flow in selu[label]]
+    sizes[label] = np.mean(squares, axis=0)[:-1]  # 29 hidden layers
+    lines[label] = theory.trajectory("selu", 1.0, depth=30, q0=start).q[1:]
+
+kept = (theory.trajectory("selu", 1.0, depth=2, q0=1.01).q[1] - 1) / 0.01
+mean = np.mean([flow.activation_mean[:-1] for flow in selu["start at 1"]])
+
+# %%
+look = {"yscale": "log", "xlabel": "layer", "ylabel": "mean square", "title": "SELU: back to 1"}
+ax = plots.curves(sizes, lines, x=range(1, 30), **look)
 plots.show(ax)
-mean = np.mean([flow.activation_mean[:-1] for flow in found])
-claims.claim("start at 1: mean activation", mean, between=(-0.05, 0.05))
-claims.claim("start at 10, layer 15", sizes["start at 10"][14], about=1, within=0.25)
-claims.claim("delta, factor a layer", factor(found), about=1.0352, within=0.007)
-claims.claim("growth over 30 layers", 10 ** -found[0].decades_lost, between=(2, 4))
 
 # %% [markdown]
-# **Reading the figure.** The thermostat: near 1 a layer keeps only 0.78 of an excess of variance,
-# so that a start ten times too high or too low is forgotten after fifteen layers. Now the price.
-# Nothing holds $\chi$ at 1: at this fixed point the slopes multiply the norm of delta by 1.035 a
-# layer, and the gradient *explodes*. Gently, about threefold over 30 layers, but by compound
-# interest. One gain cannot serve both directions.
+# **Reading the figure.** From above and from below, the mean square returns to 1: near 1 a layer
+# keeps only 0.78 of an excess, and after fifteen layers a wrong start is forgotten.
 #
+# The price is paid on the way back. At this fixed point a layer multiplies the norm of delta by
+# 1.035: the gradient *explodes*. Gently, about threefold over 30 layers, but by compound interest.
+# Nothing holds $\chi$ at 1. One gain cannot serve both directions.
+
+# %%
+flat = selu["start at 1"]
+claims.claim("share of an excess that a layer keeps", kept, about=0.783, within=0.01)
+claims.claim("start at 10, layer 15", sizes["start at 10"][14], about=1, within=0.25)
+claims.claim("start at 1: mean activation", mean, between=(-0.05, 0.05))
+claims.claim("delta: factor per layer", factor(flat), about=1.0352, within=0.007)
+claims.claim("growth over 30 layers", 10 ** -flat[0].decades_lost, between=(2, 4))
+
+# %% [markdown]
 # ### Exercise 4.2 - critical_gain (4 points)
 #
-# Which gain serves the backward one? `slopes` is a float tensor of any shape: the slopes of an
-# activation at many pre-activations, not all 0. Write `critical_gain(slopes)`: the $\sigma_w$ with
-# which such a layer keeps the norm of delta, as a float. Slopes of only 0 and 1 earn 1 point, any
-# others 3.
+# *About 11 minutes, medium.*
 #
-# <details><summary>Hint</summary>Solve the equation at the top of this lesson for the gain, with
-# a mean over the tensor in place of the expectation. Mind the order of mean and square.</details>
+# `slopes` is a float tensor of any shape: the slopes of an activation at many pre-activations, not
+# all 0. Write `critical_gain(slopes)`: the $\sigma_w$ with which such a layer keeps the norm of
+# delta, as a float. Slopes of only 0 and 1 earn 1 point, any others 3.
+#
+# <details><summary>Hint</summary>Solve the equation for the root of chi for the gain, with a mean
+# over the tensor in place of the expectation. Mind the order of mean and square.</details>
+# <details><summary>More help</summary>Square each slope, take the mean, then the root. What makes
+# up for that?</details>
 
 
 # %% tags=["exercise"]
@@ -274,83 +400,56 @@ exercises.check(critical_gain)
 # For ReLU's slopes that is the root of 2: He's start is this rule, worked out for one activation.
 
 # %% [markdown]
-# ## "Half the ReLUs are dead, so use Swish"
+# ## Half the ReLUs look dead
 #
-# A well-known course builds a ReLU network with ten hidden layers and PyTorch's default weights,
-# counts before any training the units that are off for *every* picture, finds more than half of a
-# deep layer, and advises Swish (SiLU) for very deep networks. The count is easily repeated. But who
-# killed these units?
+# The UvA Deep Learning Tutorials build a ReLU network with ten hidden layers and PyTorch's default
+# weights, and count dead units before any training. A unit is **dead** if its slope is 0 for
+# *every* picture: ReLU hands on 0, no gradient passes, nothing moves its weights. They find more
+# than half of a deep layer dead, and advise Swish (SiLU) for very deep networks.
 #
-# We can predict them without a network. Let $K$ hold the covariances, over random weights, of the
-# pre-activations of all pictures. If two pictures make an angle $\theta$ in it, then one wide ReLU
-# layer further up (Cho and Saul 2009)
-#
-# $$K'_{12} = \sigma_w^2\,\sqrt{K_{11}K_{22}}\;
-# \frac{\sin\theta+(\pi-\theta)\cos\theta}{2\pi}+\sigma_b^2 .$$
-#
-# So we draw random units with covariance $K$, and count those that are off for all pictures.
-#
-# **Predict.** With the default start half of layer 10 is dead. What share is it with He's? (From
-# here on your guess goes into the first line of the cell that measures.)
+# We repeat it. First a look: ten units of layer 10, each column a unit, for five pictures. Then the
+# probe counts dead units, layer by layer, in five such networks.
+
+# %%
+some, labels = digits.batch(256, seed)  # (256, 64)
+net = models.build(models.Setting(11, width, "relu"), 64, 10, 10 * seed)
+tenth = net[:20](some).detach()  # (256, width): what layer 10 hands on
+pd.DataFrame(tenth[:5, :10].numpy()).round(3)
 
 
 # %%
-def next_layer(k, weight_var, bias_var):
-    """Covariances of the pre-activations of all pictures, one ReLU layer further up."""
-    scale = torch.outer(k.diagonal(), k.diagonal()).sqrt()
-    angle = (k / scale).clamp(-1, 1).arccos()
-    mean = (angle.sin() + (torch.pi - angle) * angle.cos()) / (2 * torch.pi)
-    return weight_var * scale * mean + bias_var
-
-
-# %%
-guess = None
-prediction = claims.predict("Dead share of layer 10 with He?", guess)
-
-# %%
-(some, labels), dead, lines, alike = digits.batch(256, seed), {}, {}, {}
-noise = torch.randn(256, 4000, generator=torch.Generator().manual_seed(1)).double()
-for start in ("default", "he"):
-    setting = models.Setting(11, width, "relu", start)
+def dead_shares(setting):
+    """Share of dead units in each of ten layers, mean over the draws."""
     nets = [models.build(setting, 64, 10, 10 * seed + draw) for draw in range(draws)]
-    shares = [probe.record(net, some, labels, cross_entropy).dead_share for net in nets]
-    dead[start], lines[start] = np.mean(shares, axis=0)[:10], []
-    k = setting.variances[0] * some.double() @ some.T.double() / 64 + setting.variances[1]
-    for _ in range(10):
-        values, vectors = torch.linalg.eigh(k)
-        off = vectors * values.clamp(min=0).sqrt() @ noise <= 0  # (pictures, random units)
-        lines[start].append(off.all(dim=0).double().mean())
-        alike[start] = (k / torch.outer(k.diagonal(), k.diagonal()).sqrt()).mean()
-        k = next_layer(k, *setting.variances)
-prediction.compare(dead["he"][-1])
-words = {"xlabel": "layer", "ylabel": "dead share", "title": "Dead before any training"}
-ax = plots.curves(dead, lines, x=range(1, 11), **words)
-plots.show(ax)
+    found = [probe.record(net, some, labels, cross_entropy).dead_share for net in nets]
+    return np.mean(found, axis=0)[:10]
+
 
 # %%
-for start, share in (("default", 0.5), ("he", 0.13)):
-    claims.claim(f"{start}, layer 10: dead", dead[start][-1], between=(share - 0.08, share + 0.08))
-    gap = np.abs(dead[start] - np.array(lines[start])).max()
-    claims.claim(f"{start}: farthest point from theory", gap, below=0.09, drifts=True)
-claims.claim("default, layer 10: 1 - mean cosine", 1 - alike["default"], below=1e-4)
+dead = pd.DataFrame(index=pd.Index(range(1, 11), name="layer"))
+dead["default"] = dead_shares(models.Setting(11, width, "relu"))
+dead.T.round(2)
 
 # %% [markdown]
-# **Reading the figure.** A theory that has never heard of gradients meets the points, so nobody was
-# killed by training. At the default start the pictures become *alike*: in layer 10 the mean cosine
-# between two of them is above 0.9999. Then a unit is off for all of them or on for all of them, by
-# the toss of a coin, and the dead share tends to one half. (The other half is hardly better: on for
-# all, it is linear.) With He's start it is near an eighth. So the count is right, and one more
-# symptom of the small start. Swish does not treat that: it leaves 0.29 a layer where ReLU left
-# 0.41.
+# The count is right: half of layer 10. But nothing has been trained. Who killed these units?
 #
+# Look at the first table again. About half of its columns are 0 throughout. But in a column that is
+# not, five different pictures have one number. All pictures look *alike* in layer 10. A unit that
+# is off for one is off for all, by the toss of a coin.
+
+# %% [markdown]
 # ### Exercise 4.3 - dead_share (3 points)
 #
+# *About 8 minutes, easy.*
+#
 # `pre_activations`, a float tensor of shape (pictures, units), is what a ReLU layer receives. Write
-# `dead_share(pre_activations)`: the share of its *units*, from 0 to 1, that learn nothing from this
-# batch. The slope of ReLU at exactly 0 counts as 0. Any batch earns 2 points, zeros 1 more.
+# `dead_share(pre_activations)`: the share of its *units*, a float from 0 to 1, that are dead on
+# this batch. The slope of ReLU at exactly 0 counts as 0. Any batch earns 2 points, zeros 1 more.
 #
 # <details><summary>Hint</summary>One picture that switches a unit on is enough to keep it alive.
 # Along which dimension must you ask?</details>
+# <details><summary>More help</summary>First: is each entry off? Then: are <em>all</em> entries of a
+# unit off?</details>
 
 
 # %% tags=["exercise"]
@@ -369,33 +468,174 @@ exercises.check(dead_share)
 # units. The share of zero entries answers another question, and is one half in good health.
 
 # %% [markdown]
-# ## Dying in training, and waking up
+# ## Why pictures become alike
 #
-# Article 004 warns of the "dying ReLU" problem, where neurons get stuck, and names the fix: "Leaky
-# ReLU or its variants". So: does training kill, are the dead stuck, and is the leak a fix? To
-# compare activations that are never quite flat, we call a unit **asleep** if its slope stays below
-# 0.05 on every training picture. For ReLU that is death; LeakyReLU then lives on its leak alone.
+# ReLU's outputs are never negative, so their *mean* is not 0. Take two inputs at a right angle and
+# send them through one wide layer.
+
+# %%
+torch.manual_seed(seed)
+layer = torch.nn.Linear(64, 100_000, bias=False)
+torch.nn.init.normal_(layer.weight)
+first, second = layer(torch.eye(64)[:2]).relu().detach()  # (100000,) each
+cosine = torch.cosine_similarity(first, second, dim=0).item()
+pd.Series({"cosine, before": 0.0, "cosine, after": cosine}).round(3)
+
+# %% [markdown]
+# The angle has shrunk from 90 to 71 degrees.
 #
-# First, five activations at four learning rates of Adam: 3 hidden layers, He's weights, 200 steps,
-# two networks each. Then a test: in a new network we push *every second unit* down until no picture
-# lifts it above -5, train for 200 steps at a rate of 0.01, and look who has woken up, layer by
-# layer.
+# > At a right angle the pre-activations $u$ and $v$ of the two inputs are independent. So
+# > $\mathrm E\,\phi(u)\phi(v)$ is the square of the mean, $(1/\sqrt{2\pi})^2$. The mean square is
+# > $\frac12$. Their ratio is the cosine: $\frac1{2\pi}/\frac12=\frac1\pi$.
 #
-# **Predict.** Which share of the sleeping ReLUs of *layer 1* will wake?
+# The mean is a part that all inputs have in common, a third of the mean square. Each layer adds
+# such a part. The rule for all angles:
+#
+# > Let $K$ hold the covariances, over random weights, of the pre-activations of two inputs, and
+# > $\theta$ be their angle in it. One wide ReLU layer further up it is
+# >
+# > $$K'_{12} = \sigma_w^2\,\sqrt{K_{11}K_{22}}\;
+# > \frac{\sin\theta+(\pi-\theta)\cos\theta}{2\pi}+\sigma_b^2 ,$$
+# >
+# > with $\sigma_b^2$ the variance of the biases: the
+# > **[arc-cosine kernel](../docs/glossary.md#kernel)** (Cho and Saul 2009, degree 1;
+# > [formulas](../docs/formulas.md#the-arc-cosine-kernel)).
 
 
 # %%
-def asleep(nets):
-    """For each network, layer and unit: is the slope below 0.05 on every picture?"""
-    masks = []
-    for net in nets:
-        signal = digits.train_inputs
-        for linear, phi in zip(net[:-1:2], net[1::2], strict=True):
-            u = linear(signal).detach().requires_grad_()
-            signal = phi(u)
-            (slope,) = torch.autograd.grad(signal.sum(), u)
-            masks.append((slope.abs() < 0.05).all(dim=0))
-    return torch.stack(masks).unflatten(0, (len(nets), -1))  # (networks, layers, N)
+def next_layer(k, weight_var, bias_var):
+    """Covariances of the pre-activations of all pictures, one ReLU layer further up."""
+    scale = torch.outer(k.diagonal(), k.diagonal()).sqrt()
+    angle = (k / scale).clamp(-1, 1).arccos()
+    mean = (angle.sin() + (torch.pi - angle) * angle.cos()) / (2 * torch.pi)
+    return weight_var * scale * mean + bias_var
+
+
+right_angle = next_layer(torch.eye(2).double(), 2.0, 0.0)
+known = theory.correlation_map("relu", 2.0, c=0.0)
+mean_share = first.mean() ** 2 / first.square().mean()
+claims.claim("cosine after one layer", cosine, about=1 / np.pi, within=0.02)
+claims.claim("share of the mean in the mean square", mean_share, about=1 / np.pi, within=0.02)
+claims.claim("next_layer and correlation_map", right_angle[0, 1], about=known, within=1e-6)
+
+# %% [markdown]
+# Both functions agree. Now we follow the 256 pictures through ten layers without building a
+# network. In each layer we write down their mean cosine. And we draw 4000 random units whose
+# pre-activations have the covariances $K$, and count those that are off for all pictures.
+
+
+# %%
+def followed(setting):
+    """For each of ten layers: mean cosine of the pictures, share of dead units."""
+    weight_var, bias_var = setting.variances
+    noise = torch.randn(256, 4000, generator=torch.Generator().manual_seed(1)).double()
+    k = weight_var * some.double() @ some.double().T / 64 + bias_var  # (256, 256)
+    rows = []
+    for layer in range(1, 11):
+        values, vectors = torch.linalg.eigh(k)
+        units = vectors * values.clamp(min=0).sqrt() @ noise  # (256, 4000)
+        off = (units.amax(dim=0) <= 0).double().mean().item()
+        cosines = k / torch.outer(k.diagonal(), k.diagonal()).sqrt()
+        rows.append({"layer": layer, "cosine": cosines.mean().item(), "dead": off})
+        k = next_layer(k, weight_var, bias_var)
+    return pd.DataFrame(rows).set_index("layer")
+
+
+# %% [markdown]
+# We do it for PyTorch's start, for the same with biases 0, and for He's, whose biases are 0, too.
+
+# %%
+variants = {
+    "default": models.Setting(11, width, "relu"),
+    "default, biases 0": models.Setting(11, width, "relu", bias_var=0.0),
+    "he": models.Setting(11, width, "relu", "he"),
+}
+expected = {name: followed(setting) for name, setting in variants.items()}
+cosines = pd.DataFrame({name: table["cosine"] for name, table in expected.items()})
+for name in ("default, biases 0", "he"):
+    dead[name] = dead_shares(variants[name])
+(1 - cosines).loc[[1, 4, 7, 10]].map("{:.1e}".format)
+
+# %%
+dead_theory = {name: table["dead"] for name, table in expected.items()}
+look = {"xlabel": "layer", "ylabel": "dead share", "title": "Dead before any training"}
+ax = plots.curves(dead.to_dict("list"), dead_theory, x=dead.index, **look)
+plots.show(ax)
+
+# %% [markdown]
+# **Reading the figure.** A theory that has never heard of gradients meets the points, so nobody was
+# killed by training. With PyTorch's start the dead share tends to one half. With He's it is near an
+# eighth, and with PyTorch's weights as well, once biases are 0.
+#
+# The table above it says why. It shows 1 minus the mean cosine: 0 is "all alike". By layer 10 the
+# default falls below $10^{-4}$. Without biases it stays far larger, and then the size of the
+# weights does not matter: ReLU keeps angles when all weights are scaled.
+#
+# So it is the *biases*, the same for all pictures. Small weights shrink the pictures, layer by
+# layer, the biases stay. In the end $z$ is nearly all bias: one more symptom of a small start.
+# Swish does not treat it; it leaves 0.29 per layer where ReLU left 0.41.
+
+# %%
+gaps = {name: (dead[name] - dead_theory[name]).abs().max() for name in variants}
+claims.claim("default, layer 10: dead", dead.loc[10, "default"], between=(0.42, 0.58))
+claims.claim("He, layer 10: dead", dead.loc[10, "he"], between=(0.05, 0.21))
+unbiased = dead.loc[10, "default, biases 0"]
+claims.claim("default, biases 0, layer 10: dead", unbiased, between=(0.04, 0.22))
+
+# %%
+apart = 1 - cosines.loc[10]
+claims.claim("default: farthest point from theory", gaps["default"], below=0.09, drifts=True)
+claims.claim("He: farthest point from theory", gaps["he"], below=0.09, drifts=True)
+claims.claim("default, layer 10: 1 - mean cosine", apart["default"], below=1e-4)
+ratio = apart["default, biases 0"] / apart["he"]
+claims.claim("biases 0: default over He", ratio, about=1, within=1e-3)
+
+# %% [markdown]
+# **Question.** Half of the units of a new, deep ReLU layer are off for every picture. What is the
+# first thing to try?
+#
+# <details><summary>A smaller learning rate</summary>Not this: nothing has been trained
+# yet.</details>
+# <details><summary>He's start, with biases 0</summary>Right. The pictures reach the layer as
+# different pictures, and hardly a unit is off for all of them.</details>
+# <details><summary>Swish with the same weights</summary>Not this: no slope is exactly 0 then, but
+# the small start stays, and the gradient shrinks faster.</details>
+
+# %% [markdown]
+# ## A rate that kills
+#
+# The chapter warns of the "dying ReLU" problem, where neurons get stuck. Can training kill a unit?
+# We start with He's rule, three hidden layers, and take 200 steps of Adam at four learning rates.
+# To have a measure also for activations that are never quite flat, we call a unit **asleep** if it
+# is saturated on *every* training picture: its slope stays below 0.05. A sleeping ReLU is dead. A
+# sleeping LeakyReLU lives on its leak.
+
+
+# %%
+def asleep(net):
+    """For each hidden layer and unit: is the slope below 0.05 on every picture?"""
+    masks, h = [], digits.train_inputs
+    for linear, phi in zip(net[:-1:2], net[1::2], strict=True):
+        z = linear(h).detach().requires_grad_()  # (pictures, units)
+        h = phi(z)
+        (slope,) = torch.autograd.grad(h.sum(), z)
+        masks.append((slope.abs() < 0.05).all(dim=0))  # (units,)
+    return torch.stack(masks)  # (layers, units)
+
+
+fresh_net = models.build(models.Setting(4, width, "relu", "he"), 64, 10, 10 * seed)
+shares_fresh = asleep(fresh_net).double().mean(dim=1)
+pd.Series(shares_fresh.numpy(), index=[1, 2, 3], name="asleep, per layer").round(3)
+
+# %% [markdown]
+# Before training hardly a unit sleeps. Each case below is the mean of two networks.
+
+
+# %%
+def two_networks(name):
+    """Two new networks with three hidden layers and He's weights."""
+    setting = models.Setting(4, width, name, "he")
+    return [models.build(setting, 64, 10, 10 * seed + draw) for draw in range(2)]
 
 
 def go_on(nets, rate, steps=200):
@@ -405,53 +645,55 @@ def go_on(nets, rate, steps=200):
     return np.mean([run.test_accuracy for run in runs])
 
 
-# %%
-def fresh(name):
-    """Two new networks with three hidden layers and He's weights."""
-    setting = models.Setting(4, width, name, "he")
-    return [models.build(setting, 64, 10, 10 * seed + draw) for draw in range(2)]
+def shares(nets):
+    """Share of each layer that is asleep, mean over the networks."""
+    return torch.stack([asleep(net) for net in nets]).double().mean(dim=(0, 2)).numpy()
 
 
+# %% tags=["nbval-ignore-output"]
 rates = (0.001, 0.01, 0.03, 0.1)
-sleepers, scores, victims = {}, {}, {}
+victims, layers, sleepers, scores = {}, {}, {}, {}
 for name in ("relu", "leaky_relu", "elu", "silu", "tanh"):
     sleepers[name], scores[name] = [], []
     for rate in rates:
-        victims[name] = fresh(name)
+        victims[name] = two_networks(name)
         scores[name].append(go_on(victims[name], rate))
-        sleepers[name].append(asleep(victims[name]).double().mean().item())
+        layers[name, rate] = shares(victims[name])
+        sleepers[name].append(layers[name, rate].mean())
 
+rows = {rate: layers["relu", rate] for rate in rates}
+columns = ["layer 1", "layer 2", "layer 3"]
+pd.DataFrame.from_dict(rows, orient="index", columns=columns).round(2)
 
-# %%
-guess = None
-prediction = claims.predict("ReLU, layer 1: share that wakes?", guess)
-
-
-# %%
-def put_to_sleep(net, signal):
-    """Push every second unit to -5 or below on every picture, layer by layer."""
-    for linear, phi in zip(net[:-1:2], net[1::2], strict=True):
-        linear.bias.data[::2] -= linear(signal).detach().amax(dim=0)[::2] + 5
-        signal = phi(linear(signal))
-    return net
-
-
-woken = {}
-for name in sleepers:
-    nets = [put_to_sleep(net, digits.train_inputs) for net in fresh(name)]
-    before = asleep(nets)
-    go_on(nets, 0.01)
-    woken[name] = (before & ~asleep(nets)).sum(dim=(0, 2)) / before.sum(dim=(0, 2))
-prediction.compare(woken["relu"][0])
-claims.claim("ReLU higher up: share that wakes", woken["relu"][1:].max(), above=0.03, drifts=True)
+# %% [markdown]
+# This is ReLU: one row per rate, the dead share of each layer. A rate of 0.001 kills hardly anyone.
+# At 0.1 nearly all of layers 2 and 3 are dead, and hardly a unit of layer 1. Why? A first step of
+# Adam moves *every* weight by the rate (lesson 02), and He's weights have a standard deviation of
+# $\sqrt{2/128}=0.125$. Layers 2 and 3 read ReLU's outputs, none of them negative. So where all
+# weights move down, $z$ falls for *every* picture, and no gradient lifts it again.
+#
+# Now the other four, all layers together.
 
 # %%
 _, axes = plots.panels(2, share=False)
-words = {"xscale": "log", "xlabel": "learning rate of Adam", "ylabel": "share of units asleep"}
-plots.curves(sleepers, x=rates, title="Asleep", ax=axes[0], **words).set_xticks(rates, rates)
-words = {"xlabel": "layer (1 = nearest the input)", "ylabel": "share woken again"}
-plots.curves(woken, x=(1, 2, 3), title="Awake again", ax=axes[1], **words).get_legend().remove()
+look = {
+    "xscale": "log",
+    "xlabel": "learning rate of Adam",
+    "ticks": {rate: f"{rate:g}" for rate in rates},
+}
+plots.curves(sleepers, x=rates, ylabel="share of units asleep", title="Asleep", ax=axes[0], **look)
+look |= {"legend": False, "title": "What it costs"}
+plots.curves(scores, x=rates, ylabel="test accuracy", ax=axes[1], **look)
 plots.show(axes[0])
+
+# %% [markdown]
+# **Reading the figure.** Left: at 0.1 more than half of the ReLUs are dead; at 0.001 fewer than 4
+# in 100 units of any kind sleep. The leak helps, fewer sleep. The smooth variants do not help: over
+# a fifth of ELU and SiLU sleeps. Right: at 0.1 ELU and SiLU fail like ReLU, below 60 %, while
+# LeakyReLU stays above 50 %. And the old tanh, which bends on both sides, loses next to no unit and
+# passes 75 %.
+
+# %%
 bounds = {"relu": ((0.5, 0.8), (0, 0.6)), "leaky_relu": ((0.15, 0.5), (0.5, 0.85))}
 bounds |= {"elu": ((0.2, 0.6), (0, 0.6)), "silu": ((0.2, 0.8), (0, 0.6))}
 bounds |= {"tanh": ((-0.01, 0.02), (0.75, 0.95))}
@@ -459,92 +701,216 @@ for name, (share, score) in bounds.items():
     claims.claim(f"{name} at 0.1: asleep", sleepers[name][3], between=share, drifts=True)
     claims.claim(f"{name} at 0.1: accuracy", scores[name][3], between=score, drifts=True)
 most = max(share[0] for share in sleepers.values())
+claims.claim("relu at 0.1, layer 1: dead", layers["relu", 0.1][0], below=0.05, drifts=True)
+claims.claim("layers 2, 3: dead", layers["relu", 0.1][1:].min(), above=0.8, drifts=True)
 claims.claim("at 0.001, any kind: asleep", most, below=0.04, drifts=True)
-least = min(woken[name].min() for name in woken if name != "relu")
-claims.claim("all but ReLU, any layer: woken", least, above=0.05, drifts=True)
-
-# %%
-for name, low, high in (("relu", 0, 0.6), ("leaky_relu", 0.8, 1)):
-    before = asleep(victims[name])  # what the rate of 0.1 left behind
-    score = go_on(victims[name], 0.001, steps=300)
-    claims.claim(f"{name}, gently: accuracy", score, between=(low, high), drifts=True)
-    back = (before & ~asleep(victims[name])).sum() / before.sum()
-    limit = 0.02 if name == "relu" else 0.25
-    claims.claim(f"{name}, gently: share of sleepers that wake", back, below=limit, drifts=True)
-
-for name, limit in (("relu", 1e-300), ("gelu", 1e-100), ("elu", 1e-10), ("leaky_relu", 1)):
-    net = fresh(name)[0]
-    torch.nn.init.constant_(net[0].bias, -50.0)
-    flow = probe.record(net, digits.train_inputs, digits.train_targets, cross_entropy)
-    norm = flow.weight_grad_norms[0]
-    claims.claim(f"{name} at -50: gradient of layer 1", norm, below=limit, digits=1)
-score = go_on([net], 0.001, steps=500)  # the last one, LeakyReLU
-claims.claim("LeakyReLU from -50: accuracy", score, above=0.75, drifts=True)
-claims.claim("its units awake in layer 1", asleep([net])[0, 0].logical_not().sum(), equals=0)
-climb = (net[0].bias + 50).abs().max()
-claims.claim("its biases climbed, of 0.5 possible", climb, below=0.15, drifts=True)
 
 # %% [markdown]
-# **Reading the figure** (labels on the left). Left: yes, a large rate kills. At 0.1 more than half
-# of the ReLUs are dead and accuracy is below 60 %; at 0.001 fewer than 4 in 100 units of any kind
-# sleep. The leak helps: fewer sleep, and accuracy stays above 50 %. The smooth variants do not:
-# over a fifth of ELU and SiLU sleeps, and both fail like ReLU. And the old tanh, which bends on
-# both sides, loses next to no unit and passes 75 %.
+# ## Who wakes again?
 #
-# Right: stuck? In layer 1 for ever: a dead ReLU gets no gradient, and the pictures stay as they
-# are. Higher up, the layers below can move and lift a few. All other kinds wake in every layer. But
-# these units had been pushed by hand. After a *real* death, at 0.1, then 300 gentle steps at 0.001,
-# fewer than one dead ReLU in fifty is back. LeakyReLU's networks recover to over 80 %, although
-# three in four of *their* sleepers sleep on.
+# "Stuck", says the chapter. In a new network we push *every second unit* down, until no picture
+# lifts it above -5. Then we train for 200 steps at a rate of 0.01 and look who has woken up.
+
+
+# %%
+def put_to_sleep(net):
+    """Push every second unit to -5 or below on every picture, layer by layer."""
+    h = digits.train_inputs
+    for linear, phi in zip(net[:-1:2], net[1::2], strict=True):
+        highest = linear(h).detach().amax(dim=0)  # (units,)
+        linear.bias.data[::2] -= highest[::2] + 5
+        h = phi(linear(h))
+    return net
+
+
+net = put_to_sleep(models.build(models.Setting(4, width, "relu", "he"), 64, 10, 10 * seed))
+net(digits.train_inputs[:64]).square().mean().backward()
+norms = net[0].weight.grad.norm(dim=1)  # (units,)
+pd.Series({"unit 0": norms[0].item(), "unit 1": norms[1].item()}, name="gradient").round(3)
+
+# %% [markdown]
+# Unit 0 of layer 1 is pushed down, and has no gradient. So its weights stay. And what it reads, the
+# pictures, stays as well.
 #
-# The last test shows what the leak buys. All biases of layer 1 are at -50: ReLU's gradient is 0,
-# and with GELU (below $10^{-100}$) and ELU it might as well be: "keep a small gradient flow" is not
-# true of them that far out. LeakyReLU passes 75 %, with *not one unit awake*, and its biases climb
-# by less than 0.15 of the 0.5 that 500 steps of Adam in one direction would give. Nothing pulls
-# them up. A sleeping leaky unit is a linear unit, and the layers above learn from that.
+# **Predict.** Which share of the sleeping ReLUs of *layer 1* will wake?
+
+# %%
+guess = None
+prediction = claims.predict("ReLU, layer 1: share that wakes?", guess)
+
+# %%
+woken = {}
+for name in sleepers:
+    nets = [put_to_sleep(net) for net in two_networks(name)]
+    before = torch.stack([asleep(net) for net in nets])  # (networks, layers, units)
+    go_on(nets, 0.01)
+    after = torch.stack([asleep(net) for net in nets])
+    awake = before & ~after
+    woken[name] = awake.sum(dim=(0, 2)) / before.sum(dim=(0, 2))  # (layers,)
+prediction.compare(woken["relu"][0])
+
+# %%
+look = {"xlabel": "layer (1 = nearest the input)", "ylabel": "share woken again"}
+ax = plots.curves(woken, x=(1, 2, 3), ticks={1: "1", 2: "2", 3: "3"}, title="Awake again", **look)
+plots.show(ax)
+
+# %% [markdown]
+# **Reading the figure.** In layer 1 ReLU is stuck for ever. Higher up the layers below can move and
+# lift a few. All other kinds wake in every layer.
 #
+# But these units had been pushed by hand. Take those that a rate of 0.1 has *really* put to sleep,
+# and go on gently: 300 steps at 0.001.
+
+# %% tags=["nbval-ignore-output"]
+rows = {}
+for name in ("relu", "leaky_relu"):
+    before = torch.stack([asleep(net) for net in victims[name]])
+    score = go_on(victims[name], 0.001, steps=300)
+    after = torch.stack([asleep(net) for net in victims[name]])
+    back = (before & ~after).sum() / before.sum()
+    rows[name] = {"share that wakes": back.item(), "accuracy": score}
+gently = pd.DataFrame(rows).T
+gently.map("{:.1g}".format)
+
+# %% [markdown]
+# Fewer than one dead ReLU in fifty is back. LeakyReLU's networks recover to over 80 %, although
+# three in four of *their* sleepers sleep on. So what does the leak do, if it does not wake them?
+#
+# A last test, the hardest. All biases of layer 1 are at -50. How much gradient do its weights get?
+
+# %%
+others = min(woken[name].min() for name in woken if name != "relu")
+claims.claim("ReLU, layer 1: share that wakes", woken["relu"][0], equals=0)
+claims.claim("ReLU higher up: share that wakes", woken["relu"][1:].max(), above=0.03, drifts=True)
+claims.claim("all but ReLU, any layer: woken", others, above=0.05, drifts=True)
+relu, leaky = gently.loc["relu"], gently.loc["leaky_relu"]
+claims.claim("relu, gently: wakes", relu["share that wakes"], below=0.02, drifts=True)
+claims.claim("relu, gently: accuracy", relu["accuracy"], between=(0, 0.6), drifts=True)
+claims.claim("leaky_relu, gently: wakes", leaky["share that wakes"], below=0.25, drifts=True)
+claims.claim("leaky_relu, gently: accuracy", leaky["accuracy"], between=(0.8, 1), drifts=True)
+
+# %%
+norms = {}
+for name in ("relu", "gelu", "elu", "leaky_relu"):
+    net = two_networks(name)[0]
+    torch.nn.init.constant_(net[0].bias, -50.0)
+    norms[name] = probe.record(net, some, labels, cross_entropy).weight_grad_norms[0]
+pd.Series(norms, name="gradient of layer 1").map("{:.0e}".format)
+
+# %% [markdown]
+# ReLU's is 0, and GELU's and ELU's might as well be: they keep no gradient flow this far out. Only
+# the leak does. We train that network for 500 steps.
+
+# %%
+claims.claim("relu at -50: gradient of layer 1", norms["relu"], below=1e-300, digits=1)
+claims.claim("gelu at -50", norms["gelu"], below=1e-100, digits=1)
+claims.claim("elu at -50", norms["elu"], below=1e-10, digits=1)
+claims.claim("leaky_relu at -50", norms["leaky_relu"], below=1, digits=1)
+
+# %%
+score = go_on([net], 0.001, steps=500)  # the last one, LeakyReLU
+awake = asleep(net)[0].logical_not().sum()
+climb = (net[0].bias + 50).abs().max()
+claims.claim("LeakyReLU from -50: accuracy", score, above=0.75, drifts=True)
+claims.claim("its units awake in layer 1", awake, equals=0)
+claims.claim("its biases moved, of 0.5 possible", climb, below=0.15, drifts=True)
+
+# %% [markdown]
+# It passes 75 %, with *not one unit awake* in layer 1. Its biases moved by less than 0.15, of the
+# 0.5 that 500 steps of Adam in one direction would give: nothing pulls them up. A sleeping leaky
+# unit is a *linear* unit, and the layers above learn from that. The leak buys no way back, but a
+# way through.
+
+# %% [markdown]
+# **Question.** A ReLU of layer 1 is dead on every training picture. Which of these can wake it?
+#
+# <details><summary>More steps of plain SGD</summary>Not this: its gradient is 0 in every step, so
+# every step leaves it where it is.</details>
+# <details><summary>The layers above, when they learn</summary>Not this: they change what they make
+# of its output. What the unit itself reads are the pictures.</details>
+# <details><summary>Setting its bias by hand</summary>Right. A change that needs no gradient can
+# lift it, and training cannot.</details>
+
+# %% [markdown]
+# ### Exercise 4.4 - my_activation (open)
+#
+# *About 20 minutes, medium.*
+#
+# Design an activation of your own. Write `my_activation()`: it returns a pair, a function and its
+# gain (a number above 0). The function takes a float tensor of any shape and returns one of the
+# same shape; each entry depends on the entry at its place only. It must bend (no straight line),
+# and be none of PyTorch's that this course uses, whatever its scale.
+#
+# The check sends 256 digits through three networks of 30 layers, 128 units wide, with normal
+# weights of your gain and biases 0. The delta norm of layer 1 shall be that of layer 30,
+# up or down by *less than a factor of 3* (geometric mean). And no unit shall be dead.
+#
+# <details><summary>Hint</summary>The gain must make up for the mean square of the slopes, and the
+# slopes depend on where z is. With which functions do they not?</details>
+# <details><summary>More help</summary>Two straight lines that meet at 0: half the units have one
+# slope, half the other, wherever z is. Neither slope may be 0.</details>
+
+
+# %% tags=["exercise"]
+def my_activation():
+    """An activation of one's own, and its gain."""
+    ### BEGIN SOLUTION
+    return torch.abs, 1.0
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+exercises.check(my_activation)
+
+# %% [markdown] tags=["solution"]
+# One of many answers. The slopes of the absolute value are 1 and -1, and their squares are all 1:
+# gain 1 keeps the norm at any depth, and no slope is ever 0. (A sign does no harm to a norm.)
+
+# %% [markdown]
 # ## The claims, one by one
 #
-# | claim (articles) | verdict | measured here |
-# |---|---|---|
-# | ReLU instead of sigmoid, tanh (000-003) | by default worse than tanh | 0.41; 0.14, 0.57 |
-# | ReLU prevents vanishing: "Yes" (000) | with He's weights | chance; over 90 % |
-# | no shrinking, $1\times1\times1=1$ (003, 004) | on one open path | 19 ReLUs: 2.9 decades |
-# | sigmoid and tanh squash (000, 002, 003) | tanh not, at the start | 19 tanhs: below 0.3 |
-# | their derivatives are small, below 1 (003, 004) | sigmoid: true; tanh: 1 at 0 | 0.25; 1 |
-# | ReLU avoids saturation (001) | its left half is all saturation | dead units |
-# | LeakyReLU, ELU, GELU (000, 001, 003) | as ReLU; better; worse | 0.41; 0.56; 0.29 |
-# | He for ReLU (000, 001, 003, 004) | true | 1.00 a layer |
-# | neurons get stuck (004) | true at large rates | layer 1: none wakes |
-# | the fix is Leaky or its variants (004) | Leaky helps; ELU, SiLU fail | accuracy at 0.1 |
-# | half the ReLUs are dead, use Swish (a course) | right count, wrong cause | with He 0.13 |
+# | claim | who says it | verdict | measured here |
+# |---|---|---|---|
+# | ReLU for sigmoid, tanh | all but chapter | default: worse than tanh | 0.41; 0.57 |
+# | ReLU prevents vanishing | answer | with He's weights | chance; over 90 % |
+# | $1\times1\times1=1$ | blog post, chapter | if all are on | 19 ReLUs: 2.9 decades |
+# | they squash | answer, entry, blog post | tanh not, at the start | below 0.3 decades |
+# | derivatives below 1 | blog post, chapter | sigmoid: true; tanh: 1 at 0 | 0.25; 1 |
+# | ReLU avoids saturation | study notes | its left half is all saturation | dead units |
+# | LeakyReLU, ELU, GELU | answer, notes, blog post | as ReLU; better; worse | 0.41; 0.56; 0.29 |
+# | He for ReLU | all but entry | true | 1.00 per layer |
+# | neurons get stuck | chapter | true at large rates | layer 1: none wakes |
+# | Leaky or its variants | chapter | Leaky helps; ELU, SiLU fail | accuracy at 0.1 |
+# | half are dead, use Swish | UvA tutorials | right count, other cause | with He 0.13 |
 #
 # ## What this does not show
 #
-# Nothing here says which activation is best when everything else is right; GELU and SiLU, with
-# norms and skips, drive most large networks today. Adam carries ReLU's default somewhat deeper than
-# SGD, for the reason given in lesson 02. Weight decay, or momentum left from before, can move even
-# a dead unit; we had neither. PReLU was never trained, so its leak never learnt. And "asleep"
-# depends on the pictures you ask.
+# Which activation is best when all else is right: GELU and SiLU, with norms and
+# [skips](../docs/glossary.md#skip), drive most large networks. Adam carries ReLU's default somewhat
+# deeper than SGD (lesson 02). Weight decay, or momentum left from before, can move even a dead
+# unit. PReLU was never trained. And "asleep" depends on the pictures you ask.
 #
 # ## Summary
 #
-# * At PyTorch's default a layer leaves 0.41 of the delta with ReLU, 0.29 with GELU or SiLU, 0.57
-#   with tanh; with He's weights ReLU leaves 1.00 and learns.
-# * Half of the ReLUs of layer 10 look dead at the default start, because all pictures look alike
-#   there; with He's start, about an eighth. A learning rate of 0.1 kills in earnest.
+# * At PyTorch's gain a layer leaves 0.41 of the delta with ReLU, 0.29 with GELU or SiLU, 0.57 with
+#   tanh. With He's weights ReLU leaves 1.00 and learns. The critical gain is 1.41 for ReLU, 1 for
+#   tanh, 10 for the sigmoid; GELU has none.
+# * Half of the ReLUs of layer 10 look dead at the default start, since its biases make all pictures
+#   alike; with He's start, about an eighth. A learning rate of 0.1 kills in earnest.
 # * Dead ReLUs of layer 1 never wake; leaky ones may, but need not: LeakyReLU learnt with all of
-#   layer 1 asleep. What the leak buys is a way through for the signal.
+#   layer 1 asleep. The leak buys a way through for the signal.
 #
 # ## References
 #
-# He et al. 2015, [eq. 10 and 14](https://arxiv.org/abs/1502.01852); Klambauer et al. 2017,
+# The answer, the study notes, the encyclopaedia entry, the blog post and the chapter
+# ([all five](../docs/sources.md)); He et al. 2015,
+# [eq. 10 and 14](https://arxiv.org/abs/1502.01852); Klambauer et al. 2017,
 # [theorem 1](https://arxiv.org/abs/1706.02515); Cho and Saul 2009,
 # [arc-cosine kernels](https://papers.nips.cc/paper/3628-kernel-methods-for-deep-learning); Lee et
 # al. 2018, [wide networks as Gaussian processes](https://arxiv.org/abs/1711.00165); Lu et al. 2019,
 # [dying ReLU](https://arxiv.org/abs/1903.06733).
 #
-# Next: [05 · Can initialisation alone do it?](05_initialization.ipynb)
+# Next: [05 · What does the scale of the weights do?](05_initialization.ipynb)
 
 # %%
 print(progress.summary())

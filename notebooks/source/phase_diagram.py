@@ -13,7 +13,7 @@
 # %% [markdown]
 # # Experiment · Order and chaos, the fine map
 #
-# [Lesson 05](../05_initialization.ipynb) draws a coarse map of what can be trained: depth against
+# [Lesson 06](../06_edge_of_chaos.ipynb) draws a coarse map of what can be trained: depth against
 # weight variance. This is the fine one, about a minute of one processor. Every parameter can be
 # set from outside:
 #
@@ -152,7 +152,7 @@ if described and len(depths) >= 10 and recipe.steps >= 600 and left.any() and ri
 #
 # At the top the theory promises more than Gaussian weights of this width deliver: on the critical
 # line both scales are endless, and the bright tongue ends. More steps at a lower rate push it up,
-# not to infinity, since a narrow network loses directions that no variance brings back (lesson 05).
+# not to infinity, since a narrow network loses directions that no variance brings back (lesson 06).
 # Run this notebook with `-p initialization orthogonal` and compare.
 
 # %% [markdown]

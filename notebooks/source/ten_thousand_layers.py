@@ -13,7 +13,7 @@
 # %% [markdown]
 # # Experiment · Ten thousand layers
 #
-# [Lesson 05](../05_initialization.ipynb) trains a plain tanh network of 1,000 layers in seconds.
+# [Lesson 06](../06_edge_of_chaos.ipynb) trains a plain tanh network of 1,000 layers in seconds.
 # Here are ten times as many: no skips, no norm, weights that are 10,000 random rotations, and about
 # two minutes of one processor. Every parameter below can be set from outside:
 #
@@ -126,7 +126,7 @@ claims.claim("test accuracy", whole.test_accuracy, above=least_accuracy, drifts=
 # That anybody should build such a network: on these digits, three layers do better. It shows that
 # depth by itself is no obstacle, and how narrow the way is. The gain may be off by about two per
 # cent, the rate by a factor of a few, and a weight matrix that is not a rotation loses the pictures
-# (lesson 05 shows each of these fail at 1,000 layers).
+# (lesson 06 shows each of these fail at 1,000 layers).
 
 # %% [markdown]
 # ## The results, as data

@@ -8,536 +8,597 @@ import statistics
 
 import numpy as np
 import torch
+from torch import nn
+from torch.nn import functional
 
 from tests.learners import Learner, recorder
 
 ANSWERS: list[Learner] = []
 record = recorder(ANSWERS)
 
-# 7.1 block_gradient
+# 7.1 layer_factor
 
 
-@record("wrong", "multiplies by the transpose of the weights")
-def block_gradient(weight, x, back, order):
-    if order == "pre-add":
-        return back + (back * (x @ weight.T > 0)) @ weight.T
-    g = back * (x @ weight.T + x > 0)
-    return g + g @ weight.T
+@record("wrong", "swaps the two norms")
+def layer_factor(slopes, outputs, norm):
+    square = slopes.square().mean()
+    if norm == "layer":
+        return math.sqrt(square / outputs.var(correction=0))
+    return math.sqrt(square / outputs.square().mean())
 
 
-@record("wrong", "swaps the two orders")
-def block_gradient(weight, x, back, order):
-    if order == "post-add":
-        return back + (back * (x @ weight.T > 0)) @ weight
-    g = back * (x @ weight.T + x > 0)
-    return g + g @ weight
+@record("wrong", "divides the variance by one sample less")
+def layer_factor(slopes, outputs, norm):
+    below = outputs.var() if norm == "batch" else outputs.square().mean()
+    return math.sqrt(slopes.square().mean() / below)
 
 
-@record("wrong", "leaves x out of the post-add activation")
-def block_gradient(weight, x, back, order):
-    g = back * (x @ weight.T > 0)
-    return (back if order == "pre-add" else g) + g @ weight
+@record("wrong", "forgets the root")
+def layer_factor(slopes, outputs, norm):
+    below = outputs.var(correction=0) if norm == "batch" else outputs.square().mean()
+    return (slopes.square().mean() / below).item()
 
 
-@record("wrong", "forgets the skip of the pre-add block")
-def block_gradient(weight, x, back, order):
-    if order == "pre-add":
-        return (back * (x @ weight.T > 0)) @ weight
-    g = back * (x @ weight.T + x > 0)
-    return g + g @ weight
+@record("wrong", "turns the fraction upside down")
+def layer_factor(slopes, outputs, norm):
+    above = outputs.var(correction=0) if norm == "batch" else outputs.square().mean()
+    return math.sqrt(above / slopes.square().mean())
 
 
-@record("wrong", "forgets both skips")
-def block_gradient(weight, x, back, order):
-    z = x @ weight.T + (x if order == "post-add" else 0)
-    return (back * (z > 0)) @ weight
+@record("wrong", "takes the mean slope before the square")
+def layer_factor(slopes, outputs, norm):
+    below = outputs.var(correction=0) if norm == "batch" else outputs.square().mean()
+    return math.sqrt(slopes.mean() ** 2 / below)
 
 
-@record("wrong", "lets the post-add skip pass the activation")
-def block_gradient(weight, x, back, order):
-    z = x @ weight.T + (x if order == "post-add" else 0)
-    return back + (back * (z > 0)) @ weight
+@record("wrong", "ignores which norm it is and always takes the mean square")
+def layer_factor(slopes, outputs, norm):
+    return math.sqrt(slopes.square().mean() / outputs.square().mean())
 
 
-@record("wrong", "asks x instead of the pre-activation which units are on")
-def block_gradient(weight, x, back, order):
-    g = back * (x > 0)
-    return (back if order == "pre-add" else g) + g @ weight
+@record("wrong", "ignores which norm it is and always takes the variance")
+def layer_factor(slopes, outputs, norm):
+    return math.sqrt(slopes.square().mean() / outputs.var(correction=0))
 
 
-@record("wrong", "returns nothing for the post-add block")
-def block_gradient(weight, x, back, order):
-    if order == "pre-add":
-        return back + (back * (x @ weight.T > 0)) @ weight
+@record("wrong", "squares the mean output for the layer norm")
+def layer_factor(slopes, outputs, norm):
+    below = outputs.var(correction=0) if norm == "batch" else outputs.mean() ** 2
+    return math.sqrt(slopes.square().mean() / below)
 
 
-@record("wrong", "applies the slope after the weights")
-def block_gradient(weight, x, back, order):
-    if order == "pre-add":
-        return back + (back @ weight) * (x @ weight.T > 0)
-    return (back + back @ weight) * (x @ weight.T + x > 0)
+@record("wrong", "takes the standard deviation for the variance")
+def layer_factor(slopes, outputs, norm):
+    below = outputs.std(correction=0) if norm == "batch" else outputs.square().mean()
+    return math.sqrt(slopes.square().mean() / below)
 
 
-@record("wrong", "multiplies by the ReLU's output instead of its slope")
-def block_gradient(weight, x, back, order):
-    if order == "pre-add":
-        return back + (back * torch.relu(x @ weight.T)) @ weight
-    g = back * torch.relu(x @ weight.T + x)
-    return g + g @ weight
+@record("wrong", "returns nothing for the layer norm")
+def layer_factor(slopes, outputs, norm):
+    if norm == "batch":
+        return math.sqrt(slopes.square().mean() / outputs.var(correction=0))
 
 
-@record("wrong", "computes the pre-activation with the untransposed weights")
-def block_gradient(weight, x, back, order):
-    if order == "pre-add":
-        return back + (back * (x @ weight > 0)) @ weight
-    g = back * (x @ weight + x > 0)
-    return g + g @ weight
+@record("wrong", "misspells the name of the batch norm")
+def layer_factor(slopes, outputs, norm):
+    if norm == "layer":
+        return math.sqrt(slopes.square().mean() / outputs.square().mean())
+    if norm == "batchnorm":
+        return math.sqrt(slopes.square().mean() / outputs.var(correction=0))
+    raise ValueError(norm)
 
 
-@record("wrong", "ignores the order")
-def block_gradient(weight, x, back, order):
-    return back + (back * (x @ weight.T > 0)) @ weight
+@record("wrong", "adds 0.01 below the fraction line")
+def layer_factor(slopes, outputs, norm):
+    below = outputs.var(correction=0) if norm == "batch" else outputs.square().mean()
+    return math.sqrt(slopes.square().mean() / (below + 1e-2))
 
 
-@record("wrong", "lets the pre-add skip pass through the activation too")
-def block_gradient(weight, x, back, order):
-    g = back * (x @ weight.T + (x if order == "post-add" else 0) > 0)
-    return g + g @ weight
+@record("wrong", "subtracts the mean of the slopes as well")
+def layer_factor(slopes, outputs, norm):
+    if norm == "batch":
+        return math.sqrt(slopes.var(correction=0) / outputs.var(correction=0))
+    return math.sqrt(slopes.square().mean() / outputs.square().mean())
 
 
-@record("wrong", "differentiates the sum of the outputs instead of using back")
-def block_gradient(weight, x, back, order):
+@record("wrong", "subtracts the mean from the tensor that it was given")
+def layer_factor(slopes, outputs, norm):
+    if norm == "batch":
+        outputs -= outputs.mean()
+    return math.sqrt(slopes.square().mean() / outputs.square().mean())
+
+
+@record("wrong", "forgets the square of the slopes")
+def layer_factor(slopes, outputs, norm):
+    below = outputs.var(correction=0) if norm == "batch" else outputs.square().mean()
+    return math.sqrt(slopes.mean() / below)
+
+
+@record("wrong", "subtracts the mean without squaring it")
+def layer_factor(slopes, outputs, norm):
+    mean = outputs.mean() if norm == "batch" else 0
+    return math.sqrt(slopes.square().mean() / (outputs.square().mean() - mean))
+
+
+@record("wrong", "leaves the root off the denominator")
+def layer_factor(slopes, outputs, norm):
+    below = outputs.var(correction=0) if norm == "batch" else outputs.square().mean()
+    return (slopes.square().mean().sqrt() / below).item()
+
+
+@record("wrong", "averages the quotient of each sample")
+def layer_factor(slopes, outputs, norm):
+    centred = outputs - outputs.mean() if norm == "batch" else outputs
+    return (slopes.square() / centred.square()).mean().sqrt().item()
+
+
+@record("right", "the standard library on lists")
+def layer_factor(slopes, outputs, norm):
+    slopes, outputs = slopes.tolist(), outputs.tolist()
+    centre = statistics.fmean(outputs) if norm == "batch" else 0.0
+    squares = [(h - centre) ** 2 for h in outputs]
+    return math.sqrt(math.fsum(s * s for s in slopes) / math.fsum(squares))
+
+
+@record("right", "numpy and match, returns a numpy scalar")
+def layer_factor(slopes, outputs, norm):
+    s, h = slopes.double().numpy(), outputs.double().numpy()
+    match norm:
+        case "layer":
+            return np.linalg.norm(s) / np.linalg.norm(h)
+        case "batch":
+            return np.sqrt(np.mean(s**2)) / np.std(h)
+
+
+@record("right", "a table of functions, returns a tensor without dimensions")
+def layer_factor(slopes, outputs, norm):
+    ways = {"layer": lambda h: h.norm(), "batch": lambda h: (h - h.mean()).norm()}
+    return slopes.double().norm() / ways[norm](outputs.double())
+
+
+@record("two", "forgets the root and divides the variance by one sample less")
+def layer_factor(slopes, outputs, norm):
+    below = outputs.var() if norm == "batch" else outputs.square().mean()
+    return (slopes.square().mean() / below).item()
+
+
+@record("two", "swaps the two norms and turns the fraction upside down")
+def layer_factor(slopes, outputs, norm):
+    above = outputs.var(correction=0) if norm == "layer" else outputs.square().mean()
+    return math.sqrt(above / slopes.square().mean())
+
+
+@record("two", "takes the mean slope before the square and divides the variance by one less")
+def layer_factor(slopes, outputs, norm):
+    if norm == "layer":
+        return (slopes.mean().abs() / outputs.square().mean().sqrt()).item()
+    return (slopes.mean().abs() / outputs.std()).item()
+
+
+# 7.2 running_variance
+
+
+@record("wrong", "starts at 0")
+def running_variance(batches, momentum):
+    v = torch.zeros(batches[0].shape[1])
+    for x in batches:
+        v = (1 - momentum) * v + momentum * x.var(dim=0)
+    return v
+
+
+@record("wrong", "divides by the size of the batch")
+def running_variance(batches, momentum):
+    v = torch.ones(batches[0].shape[1])
+    for x in batches:
+        v = (1 - momentum) * v + momentum * x.var(dim=0, correction=0)
+    return v
+
+
+@record("wrong", "counts momentum as Keras does")
+def running_variance(batches, momentum):
+    v = torch.ones(batches[0].shape[1])
+    for x in batches:
+        v = momentum * v + (1 - momentum) * x.var(dim=0)
+    return v
+
+
+@record("wrong", "takes the variance over the units")
+def running_variance(batches, momentum):
+    v = torch.ones(1)
+    for x in batches:
+        v = (1 - momentum) * v + momentum * x.var(dim=1)
+    return v
+
+
+@record("wrong", "takes the standard deviation for the variance")
+def running_variance(batches, momentum):
+    v = torch.ones(batches[0].shape[1])
+    for x in batches:
+        v = (1 - momentum) * v + momentum * x.std(dim=0)
+    return v
+
+
+@record("wrong", "starts with the variance of the first batch")
+def running_variance(batches, momentum):
+    v = batches[0].var(dim=0)
+    for x in batches[1:]:
+        v = (1 - momentum) * v + momentum * x.var(dim=0)
+    return v
+
+
+@record("wrong", "looks at the last batch only")
+def running_variance(batches, momentum):
+    return (1 - momentum) + momentum * batches[-1].var(dim=0)
+
+
+@record("wrong", "joins all batches into one")
+def running_variance(batches, momentum):
+    return (1 - momentum) + momentum * torch.cat(batches).var(dim=0)
+
+
+@record("wrong", "starts with the last batch")
+def running_variance(batches, momentum):
+    v = torch.ones(batches[0].shape[1])
+    for x in reversed(batches):
+        v = (1 - momentum) * v + momentum * x.var(dim=0)
+    return v
+
+
+@record("wrong", "adds without letting the old value fade")
+def running_variance(batches, momentum):
+    v = torch.ones(batches[0].shape[1])
+    for x in batches:
+        v = v + momentum * x.var(dim=0)
+    return v
+
+
+@record("wrong", "returns the running mean")
+def running_variance(batches, momentum):
+    norm = nn.BatchNorm1d(batches[0].shape[1], momentum=momentum, dtype=batches[0].dtype)
+    for x in batches:
+        norm(x)
+    return norm.running_mean
+
+
+@record("wrong", "takes one variance over all units")
+def running_variance(batches, momentum):
+    v = torch.ones(batches[0].shape[1])
+    for x in batches:
+        v = (1 - momentum) * v + momentum * x.var()
+    return v
+
+
+@record("wrong", "leaves momentum at PyTorch's default")
+def running_variance(batches, momentum):
+    norm = nn.BatchNorm1d(batches[0].shape[1], dtype=batches[0].dtype)
+    for x in batches:
+        norm(x)
+    return norm.running_var
+
+
+@record("wrong", "puts the norm into evaluation mode")
+def running_variance(batches, momentum):
+    norm = nn.BatchNorm1d(batches[0].shape[1], momentum=momentum, dtype=batches[0].dtype)
+    norm.eval()
+    for x in batches:
+        norm(x)
+    return norm.running_var
+
+
+@record("wrong", "does not subtract the mean")
+def running_variance(batches, momentum):
+    v = torch.ones(batches[0].shape[1])
+    for x in batches:
+        square = x.square().sum(dim=0) / (len(x) - 1)
+        v = (1 - momentum) * v + momentum * square
+    return v
+
+
+@record("wrong", "takes the mean of the batches' variances")
+def running_variance(batches, momentum):
+    mean = torch.stack([x.var(dim=0) for x in batches]).mean(dim=0)
+    return (1 - momentum) + momentum * mean
+
+
+@record("wrong", "gives momentum in the place of eps")
+def running_variance(batches, momentum):
+    norm = nn.BatchNorm1d(batches[0].shape[1], momentum, dtype=batches[0].dtype)
+    for x in batches:
+        norm(x)
+    return norm.running_var
+
+
+@record("wrong", "starts afresh with every batch")
+def running_variance(batches, momentum):
+    for x in batches:
+        v = torch.ones(x.shape[1])
+        v = (1 - momentum) * v + momentum * x.var(dim=0)
+    return v
+
+
+@record("right", "PyTorch's own layer")
+def running_variance(batches, momentum):
+    norm = nn.BatchNorm1d(batches[0].shape[1], momentum=momentum, dtype=batches[0].dtype)
+    for x in batches:
+        norm(x)
+    return norm.running_var
+
+
+@record("right", "torch.lerp in a reduce")
+def running_variance(batches, momentum):
+    start = torch.ones_like(batches[0][0])
+    return functools.reduce(lambda v, x: torch.lerp(v, x.var(dim=0), momentum), batches, start)
+
+
+@record("right", "numpy, the weight of each batch in closed form")
+def running_variance(batches, momentum):
+    keep, n = 1 - momentum, len(batches)
+    variances = np.array([x.double().numpy().var(axis=0, ddof=1) for x in batches])
+    weights = momentum * keep ** np.arange(n)[::-1]
+    return torch.from_numpy(keep**n + weights @ variances)
+
+
+@record("right", "recursion from the last batch")
+def running_variance(batches, momentum):
+    def held(seen):
+        if not seen:
+            return torch.ones(batches[0].shape[1], dtype=batches[0].dtype)
+        before = held(seen[:-1])
+        return before + momentum * (seen[-1].var(dim=0) - before)
+
+    return held(batches)
+
+
+@record("two", "starts at 0 and divides by the size of the batch")
+def running_variance(batches, momentum):
+    v = torch.zeros(batches[0].shape[1])
+    for x in batches:
+        v = (1 - momentum) * v + momentum * x.var(dim=0, unbiased=False)
+    return v
+
+
+@record("two", "counts momentum as Keras does and divides by the size of the batch")
+def running_variance(batches, momentum):
+    v = torch.ones(batches[0].shape[1])
+    for x in batches:
+        v = momentum * v + (1 - momentum) * x.var(dim=0, correction=0)
+    return v
+
+
+@record("two", "starts at 0 and counts momentum as Keras does")
+def running_variance(batches, momentum):
+    v = 0
+    for x in batches:
+        v = momentum * v + (1 - momentum) * x.var(dim=0)
+    return v
+
+
+@record("two", "starts with the variance of the first batch and takes the standard deviation")
+def running_variance(batches, momentum):
+    v = batches[0].std(dim=0)
+    for x in batches[1:]:
+        v = (1 - momentum) * v + momentum * x.std(dim=0)
+    return v
+
+
+# 7.3 batch_norm_with_gradient
+
+
+def normalise(x, eps):
+    spread = torch.sqrt(x.var(dim=0, correction=0) + eps)
+    return (x - x.mean(dim=0)) / spread, spread
+
+
+@record("wrong", "divides the variance by one input less")
+def batch_norm_with_gradient(x, upstream, eps):
     x = x.clone().requires_grad_()
-    z = x @ weight.T
-    y = x + torch.relu(z) if order == "pre-add" else torch.relu(z + x)
-    return torch.autograd.grad(y.sum(), x)[0]
+    y = (x - x.mean(dim=0)) / torch.sqrt(x.var(dim=0) + eps)
+    y.backward(upstream)
+    return [y.detach(), x.grad]
 
 
-@record("wrong", "returns the gradient at the weights")
-def block_gradient(weight, x, back, order):
-    w = weight.clone().requires_grad_()
-    z = x @ w.T
-    y = x + torch.relu(z) if order == "pre-add" else torch.relu(z + x)
-    return torch.autograd.grad(y, w, back)[0]
+@record("wrong", "takes the variance for a constant")
+def batch_norm_with_gradient(x, upstream, eps):
+    x = x.clone().requires_grad_()
+    spread = torch.sqrt(x.var(dim=0, correction=0) + eps).detach()
+    y = (x - x.mean(dim=0)) / spread
+    y.backward(upstream)
+    return [y.detach(), x.grad]
 
 
-@record("wrong", "adds x instead of the gradient for the skip")
-def block_gradient(weight, x, back, order):
-    if order == "pre-add":
-        return x + (back * (x @ weight.T > 0)) @ weight
-    g = back * (x @ weight.T + x > 0)
-    return g + g @ weight
+@record("wrong", "takes the mean for a constant")
+def batch_norm_with_gradient(x, upstream, eps):
+    x = x.clone().requires_grad_()
+    y = (x - x.mean(dim=0).detach()) / torch.sqrt(x.var(dim=0, correction=0) + eps)
+    y.backward(upstream)
+    return [y.detach(), x.grad]
 
 
-@record("wrong", "writes the order with an underscore")
-def block_gradient(weight, x, back, order):
-    z = x @ weight.T
-    if order == "pre_add":
-        return back + (back * (z > 0)) @ weight
-    g = back * (z + x > 0)
-    return g + g @ weight
+@record("wrong", "takes mean and variance for constants")
+def batch_norm_with_gradient(x, upstream, eps):
+    y, spread = normalise(x, eps)
+    return [y, upstream / spread]
 
 
-@record("wrong", "compares back with 0 instead of the pre-activation")
-def block_gradient(weight, x, back, order):
-    g = torch.relu(back)
-    return (back if order == "pre-add" else g) + g @ weight
+@record("wrong", "ignores upstream")
+def batch_norm_with_gradient(x, upstream, eps):
+    x = x.clone().requires_grad_()
+    y, _ = normalise(x, eps)
+    y.sum().backward()
+    return [y.detach(), x.grad]
 
 
-@record("wrong", "sets entries of the gradient that it was given to 0")
-def block_gradient(weight, x, back, order):
-    z = x @ weight.T
-    if order == "pre-add":
-        return back + (back * (z > 0)) @ weight
-    back[z + x <= 0] = 0
-    return back + back @ weight
+@record("wrong", "adds eps to the standard deviation")
+def batch_norm_with_gradient(x, upstream, eps):
+    x = x.clone().requires_grad_()
+    y = (x - x.mean(dim=0)) / (x.std(dim=0, correction=0) + eps)
+    y.backward(upstream)
+    return [y.detach(), x.grad]
 
 
-@record("right", "autograd")
-def block_gradient(weight, x, back, order):
-    x = x.detach().clone().requires_grad_()
-    z = x @ weight.T
-    y = x + z.relu() if order == "pre-add" else (z + x).relu()
-    y.backward(back)
+@record("wrong", "normalises each input over its units")
+def batch_norm_with_gradient(x, upstream, eps):
+    x = x.clone().requires_grad_()
+    spread = torch.sqrt(x.var(dim=1, correction=0, keepdim=True) + eps)
+    y = (x - x.mean(dim=1, keepdim=True)) / spread
+    y.backward(upstream)
+    return [y.detach(), x.grad]
+
+
+@record("wrong", "lists the gradient first")
+def batch_norm_with_gradient(x, upstream, eps):
+    x = x.clone().requires_grad_()
+    y, _ = normalise(x, eps)
+    return [*torch.autograd.grad(y, x, upstream), y.detach()]
+
+
+@record("wrong", "adds the term of the variance instead of subtracting it")
+def batch_norm_with_gradient(x, upstream, eps):
+    y, spread = normalise(x, eps)
+    through_variance = y * (upstream * y).mean(dim=0)
+    return [y, (upstream - upstream.mean(dim=0) + through_variance) / spread]
+
+
+@record("wrong", "sums over the batch where a mean belongs")
+def batch_norm_with_gradient(x, upstream, eps):
+    y, spread = normalise(x, eps)
+    through = upstream.sum(dim=0) + y * (upstream * y).sum(dim=0)
+    return [y, (upstream - through) / spread]
+
+
+@record("wrong", "forgets eps")
+def batch_norm_with_gradient(x, upstream, eps):
+    x = x.clone().requires_grad_()
+    y, _ = normalise(x, 0)
+    y.backward(upstream)
+    return [y.detach(), x.grad]
+
+
+@record("wrong", "takes PyTorch's eps whatever it is given")
+def batch_norm_with_gradient(x, upstream, eps):
+    x = x.clone().requires_grad_()
+    y = functional.batch_norm(x, None, None, training=True)
+    y.backward(upstream)
+    return [y.detach(), x.grad]
+
+
+@record("wrong", "returns the gradient at the output")
+def batch_norm_with_gradient(x, upstream, eps):
+    return [normalise(x, eps)[0], upstream]
+
+
+@record("wrong", "forgets to switch the norm to training")
+def batch_norm_with_gradient(x, upstream, eps):
+    x = x.clone().requires_grad_()
+    y = functional.batch_norm(x, None, None, eps=eps)
+    y.backward(upstream)
+    return [y.detach(), x.grad]
+
+
+@record("wrong", "divides by the variance instead of the standard deviation")
+def batch_norm_with_gradient(x, upstream, eps):
+    x = x.clone().requires_grad_()
+    y = (x - x.mean(dim=0)) / (x.var(dim=0, correction=0) + eps)
+    y.backward(upstream)
+    return [y.detach(), x.grad]
+
+
+@record("wrong", "multiplies by the spread on the way back")
+def batch_norm_with_gradient(x, upstream, eps):
+    y, spread = normalise(x, eps)
+    inner = upstream - upstream.mean(dim=0) - y * (upstream * y).mean(dim=0)
+    return [y, inner * spread]
+
+
+@record("wrong", "calls backward without upstream on a whole tensor")
+def batch_norm_with_gradient(x, upstream, eps):
+    x = x.clone().requires_grad_()
+    y, _ = normalise(x, eps)
+    y.backward()
+    return [y.detach(), x.grad]
+
+
+@record("wrong", "returns the gradient only")
+def batch_norm_with_gradient(x, upstream, eps):
+    x = x.clone().requires_grad_()
+    y, _ = normalise(x, eps)
+    y.backward(upstream)
     return x.grad
 
 
-@record("right", "numpy with an identity added to the weights")
-def block_gradient(weight, x, back, order):
-    w, x, g = weight.numpy(), x.numpy(), back.numpy()
-    if order == "post-add":
-        w = w + np.eye(len(w), dtype=w.dtype)
-    through = np.where(x @ w.T > 0, g, 0) @ w
-    return torch.from_numpy(through + g if order == "pre-add" else through)
-
-
-@record("right", "the Jacobian of each input in a loop")
-def block_gradient(weight, x, back, order):
-    one, rows = torch.eye(len(weight), dtype=weight.dtype), []
-    for v, g in zip(x, back, strict=True):
-        if order == "pre-add":
-            jacobian = one + torch.diag((weight @ v > 0).to(v.dtype)) @ weight
-        else:
-            jacobian = torch.diag((weight @ v + v > 0).to(v.dtype)) @ (weight + one)
-        rows.append(jacobian.T @ g)
-    return torch.stack(rows)
-
-
-@record("two", "swaps the two orders and multiplies by the transpose of the weights")
-def block_gradient(weight, x, back, order):
-    if order == "post-add":
-        return back + (back * (x @ weight.T > 0)) @ weight.T
-    g = back * (x @ weight.T + x > 0)
-    return g + g @ weight.T
-
-
-@record("two", "leaves x out of the post-add activation and multiplies by the transpose")
-def block_gradient(weight, x, back, order):
-    g = torch.where(x @ weight.T > 0, back, 0)
-    return (back if order == "pre-add" else g) + g @ weight.T
-
-
-@record("two", "forgets both skips and multiplies by the transpose of the weights")
-def block_gradient(weight, x, back, order):
-    z = x @ weight.T if order == "pre-add" else x @ weight.T + x
-    return (back * (z > 0)) @ weight.T
-
-
-@record("two", "asks x which units are on and forgets both skips")
-def block_gradient(weight, x, back, order):
-    return (back * (x > 0)) @ weight
-
-
-# 7.2 branch_scale
-
-
-@record("wrong", "returns the square of the factor")
-def branch_scale(blocks, rho, growth):
-    return (growth ** (1 / blocks) - 1) / rho
-
-
-@record("wrong", "divides the growth among the blocks instead of taking a root")
-def branch_scale(blocks, rho, growth):
-    return math.sqrt((growth - 1) / (blocks * rho))
-
-
-@record("wrong", "ignores the number of blocks")
-def branch_scale(blocks, rho, growth):
-    return math.sqrt((growth - 1) / rho)
-
-
-@record("wrong", "forgets the 1 of the skip")
-def branch_scale(blocks, rho, growth):
-    return math.sqrt(growth ** (1 / blocks) / rho)
-
-
-@record("wrong", "divides by rho outside the root")
-def branch_scale(blocks, rho, growth):
-    return math.sqrt(growth ** (1 / blocks) - 1) / rho
-
-
-@record("wrong", "takes one over the root of the number of blocks, as in the table")
-def branch_scale(blocks, rho, growth):
-    return 1 / math.sqrt(blocks)
-
-
-@record("wrong", "multiplies by rho instead of dividing")
-def branch_scale(blocks, rho, growth):
-    return math.sqrt((growth ** (1 / blocks) - 1) * rho)
-
-
-@record("wrong", "takes the growth for that of the norm")
-def branch_scale(blocks, rho, growth):
-    return math.sqrt((growth ** (2 / blocks) - 1) / rho)
-
-
-@record("wrong", "leaves out the brackets around 1 / blocks")
-def branch_scale(blocks, rho, growth):
-    return math.sqrt((growth**1 / blocks - 1) / rho)
-
-
-@record("wrong", "takes the logarithm for the growth of one block, as for very many blocks")
-def branch_scale(blocks, rho, growth):
-    return math.sqrt(math.log(growth) / (blocks * rho))
-
-
-@record("wrong", "divides whole numbers")
-def branch_scale(blocks, rho, growth):
-    return math.sqrt((growth ** (1 // blocks) - 1) / rho)
-
-
-@record("wrong", "takes the negative root")
-def branch_scale(blocks, rho, growth):
-    return -math.sqrt((growth ** (1 / blocks) - 1) / rho)
-
-
-@record("wrong", "takes the square root of the growth whatever the number of blocks")
-def branch_scale(blocks, rho, growth):
-    return math.sqrt((math.sqrt(growth) - 1) / rho)
-
-
-@record("wrong", "takes the power of blocks instead of the root")
-def branch_scale(blocks, rho, growth):
-    return math.sqrt((growth**blocks - 1) / rho)
-
-
-@record("wrong", "ignores rho")
-def branch_scale(blocks, rho, growth):
-    return math.sqrt(growth ** (1 / blocks) - 1)
-
-
-@record("wrong", "adds 1 instead of subtracting it")
-def branch_scale(blocks, rho, growth):
-    return math.sqrt((growth ** (1 / blocks) + 1) / rho)
-
-
-@record("wrong", "leaves out the brackets around growth - 1")
-def branch_scale(blocks, rho, growth):
-    return math.sqrt(growth ** (1 / blocks) - 1 / rho)
-
-
-@record("wrong", "subtracts 1 before the root of blocks")
-def branch_scale(blocks, rho, growth):
-    return math.sqrt((growth - 1) ** (1 / blocks) / rho)
-
-
-@record("wrong", "squares rho instead of the factor")
-def branch_scale(blocks, rho, growth):
-    return (growth ** (1 / blocks) - 1) / rho**2
-
-
-@record("right", "expm1 and log")
-def branch_scale(blocks, rho, growth):
-    return math.sqrt(math.expm1(math.log(growth) / blocks) / rho)
-
-
-@record("right", "bisection")
-def branch_scale(blocks, rho, growth):
-    low, high = 0.0, math.sqrt(growth / rho)
-    for _ in range(200):
-        s = (low + high) / 2
-        low, high = (low, s) if blocks * math.log1p(s * s * rho) > math.log(growth) else (s, high)
-    return s
-
-
-@record("right", "numpy, returns a numpy scalar")
-def branch_scale(blocks, rho, growth):
-    each = np.exp(np.log(growth) / blocks)
-    return np.sqrt((each - 1) / rho)
-
-
-record("right", "a lambda, a tensor for a float", "branch_scale")(
-    lambda blocks, rho, growth: (
-        torch.tensor(growth).double().log().div(blocks).expm1().div(rho).sqrt()
-    )
-)
-
-
-@record("two", "returns the square of the factor and divides the growth among the blocks")
-def branch_scale(blocks, rho, growth):
-    return (growth - 1) / (blocks * rho)
-
-
-@record("two", "returns the square of the factor and ignores the number of blocks")
-def branch_scale(blocks, rho, growth):
-    return (growth - 1) / rho
-
-
-@record("two", "forgets the 1 of the skip and divides by rho outside the root")
-def branch_scale(blocks, rho, growth):
-    return growth ** (1 / (2 * blocks)) / rho
-
-
-@record("two", "multiplies by rho instead of dividing and returns the square of the factor")
-def branch_scale(blocks, rho, growth):
-    return (growth ** (1 / blocks) - 1) * rho
-
-
-# 7.3 path_shares
-
-
-def passed(rhos):
-    shares = [1.0]
-    for rho in rhos:
-        shares = [a + rho * b for a, b in zip([*shares, 0.0], [0.0, *shares], strict=True)]
-    return shares
-
-
-@record("wrong", "does not divide by the sum")
-def path_shares(rhos):
-    return passed(rhos)
-
-
-@record("wrong", "lists the longest paths first")
-def path_shares(rhos):
-    shares = passed(rhos)[::-1]
-    return [share / sum(shares) for share in shares]
-
-
-@record("wrong", "takes the mean rho for every block")
-def path_shares(rhos):
-    n, rho = len(rhos), statistics.mean(rhos)
-    return [math.comb(n, k) * rho**k / (1 + rho) ** n for k in range(n + 1)]
-
-
-@record("wrong", "takes the first rho for every block")
-def path_shares(rhos):
-    n, rho = len(rhos), rhos[0]
-    return [math.comb(n, k) * rho**k / (1 + rho) ** n for k in range(n + 1)]
-
-
-@record("wrong", "leaves out length 0")
-def path_shares(rhos):
-    shares = passed(rhos)
-    return [share / sum(shares) for share in shares[1:]]
-
-
-@record("wrong", "leaves out the greatest length")
-def path_shares(rhos):
-    shares = passed(rhos)
-    return [shares[k] / sum(shares) for k in range(len(rhos))]
-
-
-@record("wrong", "divides by the number of paths")
-def path_shares(rhos):
-    return [share / 2 ** len(rhos) for share in passed(rhos)]
-
-
-@record("wrong", "reads entries that it has already changed")
-def path_shares(rhos):
-    shares = [1.0] + [0.0] * len(rhos)
-    for rho in rhos:
-        for k in range(1, len(shares)):
-            shares[k] += rho * shares[k - 1]
-    return [share / sum(shares) for share in shares]
-
-
-@record("wrong", "divides by the largest")
-def path_shares(rhos):
-    shares = passed(rhos)
-    return [share / max(shares) for share in shares]
-
-
-@record("wrong", "squares rho")
-def path_shares(rhos):
-    shares = passed([rho**2 for rho in rhos])
-    return [share / sum(shares) for share in shares]
-
-
-@record("wrong", "takes shares of the norm instead of its square")
-def path_shares(rhos):
-    shares = passed([math.sqrt(rho) for rho in rhos])
-    return [share / sum(shares) for share in shares]
-
-
-@record("wrong", "adds the shares up as it goes")
-def path_shares(rhos):
-    shares = passed(rhos)
-    return [sum(shares[: k + 1]) / sum(shares) for k in range(len(shares))]
-
-
-@record("wrong", "takes rho for the probability of the branch")
-def path_shares(rhos):
-    shares = np.ones(1)
-    for rho in rhos:
-        shares = np.convolve(shares, [1 - rho, rho])
-    return shares.tolist()
-
-
-@record("wrong", "counts the paths and ignores rho")
-def path_shares(rhos):
-    n = len(rhos)
-    return [math.comb(n, k) / 2**n for k in range(n + 1)]
-
-
-@record("wrong", "returns the mean length")
-def path_shares(rhos):
-    return sum(rho / (1 + rho) for rho in rhos)
-
-
-@record("wrong", "leaves out the last block")
-def path_shares(rhos):
-    shares = np.ones(1)
-    for k in range(len(rhos) - 1):
-        shares = np.convolve(shares, [1, rhos[k]])
-    return list(shares / shares.sum())
-
-
-@record("wrong", "forgets how many paths there are of each length")
-def path_shares(rhos):
-    worth = [math.prod(rhos[:k]) for k in range(len(rhos) + 1)]
-    return [w / sum(worth) for w in worth]
-
-
-@record("wrong", "divides by the sum of the rhos")
-def path_shares(rhos):
-    return [share / sum(rhos) for share in passed(rhos)]
-
-
-@record("wrong", "returns in the first turn of the loop")
-def path_shares(rhos):
-    shares = [1.0]
-    for rho in rhos:
-        shares = [a + rho * b for a, b in zip([*shares, 0.0], [0.0, *shares], strict=True)]
-        return [share / sum(shares) for share in shares]
-
-
-@record("right", "one probability a block, convolved by numpy, as an array")
-def path_shares(rhos):
-    pairs = [np.array([1, rho]) / (1 + rho) for rho in rhos]
-    return functools.reduce(np.convolve, pairs, np.ones(1))
-
-
-@record("right", "in place, from the longest paths down")
-def path_shares(rhos):
-    shares = [1.0] + [0.0] * len(rhos)
-    for rho in rhos:
-        for k in range(len(shares) - 1, 0, -1):
-            shares[k] = (shares[k] + rho * shares[k - 1]) / (1 + rho)
-        shares[0] /= 1 + rho
-    return shares
-
-
-@record("right", "recursion from the last block, as a tensor")
-def path_shares(rhos):
-    def sort(rest):
-        if not rest:
-            return torch.ones(1, dtype=torch.float64)
-        shares = sort(rest[:-1]) / (1 + rest[-1])
-        none = torch.zeros(1, dtype=torch.float64)
-        return torch.cat([shares, none]) + rest[-1] * torch.cat([none, shares])
-
-    return sort(rhos)
-
-
-@record("right", "a dictionary of lengths")
-def path_shares(rhos):
-    paths = {0: 1.0}
-    for rho in rhos:
-        last, paths = paths, dict.fromkeys(range(len(paths) + 1), 0.0)
-        for length, share in last.items():
-            paths[length] += share
-            paths[length + 1] += share * rho
-    return [share / math.fsum(paths.values()) for share in paths.values()]
-
-
-@record("two", "does not divide by the sum and lists the longest paths first")
-def path_shares(rhos):
-    return passed(rhos)[::-1]
-
-
-@record("two", "takes the mean rho for every block and does not divide by the sum")
-def path_shares(rhos):
-    n, rho = len(rhos), np.mean(rhos)
-    return [math.comb(n, k) * rho**k for k in range(n + 1)]
-
-
-@record("two", "takes the first rho for every block and leaves out length 0")
-def path_shares(rhos):
-    n, rho = len(rhos), rhos[0]
-    return [math.comb(n, k) * rho**k / (1 + rho) ** n for k in range(1, n + 1)]
-
-
-@record("two", "divides by the number of paths and lists the longest paths first")
-def path_shares(rhos):
-    return [share / 2 ** len(rhos) for share in reversed(passed(rhos))]
+@record("wrong", "takes one mean and one variance over all units")
+def batch_norm_with_gradient(x, upstream, eps):
+    x = x.clone().requires_grad_()
+    y = (x - x.mean()) / torch.sqrt(x.var(correction=0) + eps)
+    y.backward(upstream)
+    return [y.detach(), x.grad]
+
+
+@record("right", "by hand, three terms")
+def batch_norm_with_gradient(x, upstream, eps):
+    y, spread = normalise(x, eps)
+    inner = upstream - upstream.mean(dim=0) - y * (upstream * y).mean(dim=0)
+    return [y, inner / spread]
+
+
+@record("right", "PyTorch's own layer in training mode")
+def batch_norm_with_gradient(x, upstream, eps):
+    norm = nn.BatchNorm1d(x.shape[1], eps=eps, affine=False, dtype=x.dtype)
+    x = x.detach().clone().requires_grad_()
+    y = norm(x)
+    return [y.detach(), torch.autograd.grad(y, x, upstream)[0]]
+
+
+@record("right", "vjp, returns a tuple")
+def batch_norm_with_gradient(x, upstream, eps):
+    y, back = torch.func.vjp(lambda t: normalise(t, eps)[0], x)
+    return y, back(upstream)[0]
+
+
+@record("right", "the whole Jacobian of one unit at a time")
+def batch_norm_with_gradient(x, upstream, eps):
+    y, spread = normalise(x, eps)
+    n = len(x)
+    flat = torch.eye(n, dtype=x.dtype) - torch.ones(n, n, dtype=x.dtype) / n
+    columns = [
+        (flat - torch.outer(v, v) / n) @ g / s
+        for v, g, s in zip(y.T, upstream.T, spread, strict=True)
+    ]
+    return [y, torch.stack(columns, dim=1)]
+
+
+@record("right", "a sum with upstream, on the tensor that it was given")
+def batch_norm_with_gradient(x, upstream, eps):
+    x.requires_grad_()
+    y, _ = normalise(x, eps)
+    return [y, torch.autograd.grad((y * upstream).sum(), x)[0]]
+
+
+@record("two", "divides the variance by one input less and takes the mean for a constant")
+def batch_norm_with_gradient(x, upstream, eps):
+    x = x.clone().requires_grad_()
+    y = (x - x.mean(dim=0).detach()) / torch.sqrt(x.var(dim=0) + eps)
+    y.backward(upstream)
+    return [y.detach(), x.grad]
+
+
+@record("two", "takes mean and variance for constants and forgets eps")
+def batch_norm_with_gradient(x, upstream, eps):
+    spread = x.std(dim=0, correction=0)
+    return [(x - x.mean(dim=0)) / spread, upstream / spread]
+
+
+@record("two", "ignores upstream and divides the variance by one input less")
+def batch_norm_with_gradient(x, upstream, eps):
+    x = x.clone().requires_grad_()
+    y = (x - x.mean(dim=0)) / torch.sqrt(x.var(dim=0) + eps)
+    y.sum().backward()
+    return [y.detach(), x.grad]
+
+
+@record("two", "lists the gradient first and adds eps to the standard deviation")
+def batch_norm_with_gradient(x, upstream, eps):
+    x = x.clone().requires_grad_()
+    y = (x - x.mean(dim=0)) / (x.std(dim=0, correction=0) + eps)
+    y.backward(upstream)
+    return [x.grad, y.detach()]

@@ -265,6 +265,10 @@ class Notebook:
         """Say whether a cell that is not Python was to define a function."""
         if _definition(name).search(code.text, 0, LONGEST_CELL):
             return True
+        if any(
+            _definition(one).search(code.text, 0, LONGEST_CELL) for one in self._lesson.ungraded
+        ):
+            return False
         if "exercise" in code.tags and name in code.text:
             return True
         return name not in self._untouched and self._places[code.numbers[0]] == name
@@ -276,7 +280,8 @@ class Notebook:
             for code in self._order
             if code.own
             for function in code.names.functions
-            if function not in self._lesson.stubs and len(function) <= _LONGEST_NAME
+            if function not in (*self._lesson.stubs, *self._lesson.ungraded)
+            and len(function) <= _LONGEST_NAME
         }
         near = difflib.get_close_matches(name, list(functions)[:_MOST_NAMES], n=1)
         return f"did you rename it? there is {near[0]}" if near else ""

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from helpers import exercises
 from helpers.grading.collect import notebook_file
 
 
 class GivenCell(NamedTuple):
-    """A code cell of the lesson that is not an exercise.
+    """A code cell of the lesson that is not an exercise with marks.
 
     Attributes:
         source: Its source.
@@ -28,10 +29,12 @@ class Lesson:
 
     Attributes:
         name: Such as "01_theory".
-        given: The code cells that are not exercises, in order.
+        given: The code cells that are not exercises, in order. The cell of an open
+            exercise, which has no marks, is one of them.
         setup: Source of the setup cell and, after it, of the parameters cell.
         exercises: The names of the functions asked for, in order.
         stubs: For each of them, the source of the cell that the learner gets.
+        ungraded: The names of the functions that open exercises ask for.
     """
 
     name: str
@@ -39,6 +42,7 @@ class Lesson:
     setup: str
     exercises: tuple[str, ...]
     stubs: dict[str, str]
+    ungraded: tuple[str, ...] = ()
 
     @property
     def sources(self) -> list[str]:
@@ -66,18 +70,23 @@ def lesson(path: Path) -> Lesson:
         raise ValueError(f"{path} is not a rendered lesson: {error}") from error
     given: list[GivenCell] = []
     stubs: dict[str, str] = {}
+    ungraded: list[str] = []
     before = ""
     for cell in code:
-        if "exercise" in cell.tags:
-            before = _asked_for(cell.source, path)
-            stubs[before] = cell.source
+        name = _asked_for(cell.source, path) if "exercise" in cell.tags else ""
+        if name in exercises.OPEN:
+            ungraded.append(name)
+            given.append(GivenCell(cell.source))
+            before = ""
+        elif name:
+            stubs[name], before = cell.source, name
         else:
             given.append(GivenCell(cell.source, cell.tags, before))
             before = ""
     if not stubs:
         raise ValueError(f"{path} is not a rendered lesson: no cell is tagged exercise")
     setup = [one.source for tag in ("setup", "parameters") for one in given if tag in one.tags]
-    return Lesson(path.stem, tuple(given), "\n\n".join(setup), tuple(stubs), stubs)
+    return Lesson(path.stem, tuple(given), "\n\n".join(setup), tuple(stubs), stubs, tuple(ungraded))
 
 
 def _asked_for(stub: str, path: Path) -> str:

@@ -23,7 +23,7 @@ from helpers import exercises, files, text
 from helpers.exercises import stored
 from helpers.exercises.specification import Exercise
 from helpers.grading.hand_back.nbgrader_gradebook import cell_name
-from helpers.lessons import views
+from helpers.lessons import reference, views
 
 _LIBRARY = Path(helpers.__file__).parent
 _HANDOUT = Path(__file__).parent / "handout"
@@ -33,12 +33,15 @@ _PUBLIC = (
     *("probe", "progress", "text", "theory", "train"),
 )
 # Of the exercises only these, by name: lesson_NN, with references and mistakes, is not among them.
+# An open exercise has no marks, so its conditions and its model answer may be read.
 _EXERCISES = (
     "exercises/__init__.py",
     "exercises/calling.py",
     "exercises/compare.py",
     "exercises/explaining.py",
     "exercises/marking.py",
+    "exercises/open_exercises.py",
+    *(f"exercises/open_{one.number.split('.')[0]:0>2}.py" for one in exercises.OPEN.values()),
     "exercises/other_questions.py",
     "exercises/relations.py",
     "exercises/specification.py",
@@ -144,6 +147,7 @@ def release(
         for path in experiments:
             (draft / "notebooks" / "experiments" / path.name).write_bytes(_handout(path))
             yield f"{path.stem}: an experiment"
+        _write_reference(draft / "notebooks")
         library(draft)
         _write_surroundings(draft, lessons, root)
     yield f"{folder}: ready to hand out"
@@ -159,6 +163,12 @@ def release(
 def _handout(path: Path) -> bytes:
     """Return a notebook as students get it."""
     return views.serialised(views.handout(nbformat.read(path, as_version=4)))
+
+
+def _write_reference(folder: Path) -> None:
+    """Write glossary, formula sheet and sources beside lessons, whose links lead there."""
+    for page in reference.paths():
+        (folder / page.name).write_text(reference.handed_out(page), encoding="utf-8")
 
 
 def _write_surroundings(draft: Path, lessons: dict[Path, NotebookNode], root: Path) -> None:
@@ -181,20 +191,21 @@ def _title(lesson: NotebookNode) -> str:
 
 
 def _exercises(path: Path, lesson: NotebookNode) -> list[str]:
-    """Return the names that a lesson asks for; refuse one that shows an answer."""
+    """Return the exercises of a lesson that have marks; refuse a lesson that shows an answer."""
     names = []
     for cell in lesson.cells:
         if "exercise" not in cell.metadata.get("tags", []):
             continue
         name = _asked_for(cell.source)
-        if name not in exercises.ALL:
+        if name not in exercises.ALL and name not in exercises.OPEN:
             start = cell.source.partition("\n")[0]
             raise ValueError(f"{path.name} asks for {start!r}, and the course has no such exercise")
         if not _STUB.search(cell.source):
             raise ValueError(
                 f"{path.name} shows an answer to {name}; release the notebook as rendered"
             )
-        names.append(name)
+        if name in exercises.ALL:
+            names.append(name)
     return names
 
 
@@ -298,6 +309,7 @@ def _write_nbgrader_course(draft: Path, lessons: dict[Path, NotebookNode]) -> No
         target = draft / "source" / path.stem / path.name
         target.parent.mkdir(parents=True)
         nbformat.write(_nbgrader_source(lesson), target)
+        _write_reference(target.parent)
 
 
 def _nbgrader_source(lesson: NotebookNode) -> NotebookNode:
@@ -309,12 +321,14 @@ def _nbgrader_source(lesson: NotebookNode) -> NotebookNode:
         tags = cell.metadata.get("tags", [])
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
+        else:
+            cell.source = reference.beside_lessons(cell.source)
         place = len(cells) + ("check" in tags)
         cells.append(cell)
         cells[place:place] = tests
         tests = []
-        if "exercise" in tags:
-            name = _asked_for(cell.source)
+        name = _asked_for(cell.source) if "exercise" in tags else ""
+        if name in exercises.ALL:
             cell.source = _STUB.sub(r"\1### BEGIN SOLUTION\n\g<0>\n\1### END SOLUTION", cell.source)
             cell.metadata["nbgrader"] = _nbgrader_marks(name, solution=True)
             tests = _nbgrader_tests(name)
