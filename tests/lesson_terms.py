@@ -18,9 +18,6 @@ import nbformat
 from helpers import lessons
 from helpers.lessons import reference
 
-# Numbers of lessons. When all are here, the old rules in tests/test_notebooks.py go.
-REWRITTEN: set[str] = {"00", "01", "02", "03", "04", "05", "06", "07", "08"}
-
 # How each term is written. Words that also have an ordinary meaning are listed in the phrases in
 # which they are terms. Case does not matter but for names.
 TERMS = {

@@ -91,6 +91,18 @@ def test_the_glossary_is_in_order_short_and_says_where_a_word_first_stands():
 # ---- The formula sheet ---------------------------------------------------------------
 
 
+def test_lessons_lead_to_the_formulas_that_they_use():
+    sections = re.findall(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", FORMULAS.read_text(), re.M | re.S)
+    missing = []
+    for name, text in sections:
+        link = f"../docs/formulas.md#{name.replace(' ', '-')})"
+        used_in = re.findall(r"notebooks/(\d\d_\w+)\.ipynb", text)
+        assert used_in, f"{name}: in which lesson?"
+        written = [(sources.ROOT / f"notebooks/source/{one}.py").read_text() for one in used_in]
+        missing += [(one, link) for one, it in zip(used_in, written, strict=True) if link not in it]
+    assert missing == []
+
+
 def test_initialisations_have_the_variances_of_the_library():
     table = rows("initialisations")
     assert {row[0] for row in table} == set(initialize.INITIALIZERS) - {"lsuv"}
@@ -157,13 +169,22 @@ def test_the_kernel_is_that_of_the_theory():
         assert theory.correlation_map("relu", 2.0, c=c) == pytest.approx(written, abs=1e-6)
 
 
-def test_adam_and_float32_do_as_the_sheet_says():
-    weight = torch.zeros(3, requires_grad=True)
+def test_adam_does_as_the_sheet_says():
+    gradients = ((1e-3, 1e-8, -2.0), (-0.5, 1e-8, -3.0), (0.0, 0.0, 1.0))
+    weight = torch.zeros(3, dtype=torch.float64, requires_grad=True)
     adam = torch.optim.Adam([weight], lr=0.1)
-    weight.grad = torch.tensor([1e-3, 1e-8, -1e-8])
-    adam.step()
-    expected = -0.1 * weight.grad / (weight.grad.abs() + 1e-8)
-    assert torch.allclose(weight.detach(), expected, rtol=1e-4)
+    m = v = expected = torch.zeros(3, dtype=torch.float64)
+    for step, gradient in enumerate(gradients, start=1):
+        g = torch.tensor(gradient, dtype=torch.float64)
+        m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
+        corrected_m, corrected_v = m / (1 - 0.9**step), v / (1 - 0.999**step)
+        expected = expected - 0.1 * corrected_m / (corrected_v.sqrt() + 1e-8)
+        weight.grad = g
+        adam.step()
+    assert torch.allclose(weight.detach(), expected, rtol=1e-9)
+
+
+def test_float32_ends_and_rounds_where_the_sheet_says():
     one = torch.tensor(1.0)
     assert one + 2.0**-25 == one
     assert one + 1.001 * 2.0**-24 > one

@@ -63,14 +63,14 @@ def notebook(*answer, top=(), end=()):
     return {**PUBLISHED, "cells": [*cells, *(code(source) for source in end)]}
 
 
-def handed_in(folder, content, name="01_theory.ipynb"):
+def handed_in(folder, content, name="01_theory.ipynb", lesson=THEORY):
     """Lay a notebook into a student's folder and read it."""
     path = folder / "ada" / name
     path.parent.mkdir(exist_ok=True)
     if not isinstance(content, bytes):
         content = json.dumps(content).encode()
     path.write_bytes(content)
-    return read(Found("ada", "01_theory", path), THEORY, folder)
+    return read(Found("ada", "01_theory", path), lesson, folder)
 
 
 def outcome(handed, lesson=THEORY, name=NAME):
@@ -392,40 +392,50 @@ def test_a_setup_cell_with_one_more_import(tmp_path):
     assert outcome(handed) == "correct"
 
 
-def test_what_the_lesson_defines_comes_from_the_instructor(tmp_path):
-    given = next(c.source for c in THEORY.given if c.source.startswith("half = "))
+# Given cells: two that need only the setup, one that needs the first, and one that needs that.
+HALF = "half = 0.5**10"
+PICTURES = "pictures, digits = data.digits().batch(128, seed)"
+FIRST_OF = "def first_of(name):\n    return pictures[0]"
+PREDICTED = 'predicted = {name: first_of(name) for name in ("tanh", "relu")}'
+
+
+@pytest.fixture(scope="module")
+def with_given(tmp_path_factory):
+    """The published lesson with these four cells behind its parameters, as it is read."""
+    published = notebook(top=(PICTURES, HALF, FIRST_OF, PREDICTED))
+    path = tmp_path_factory.mktemp("published") / "01_theory.ipynb"
+    published["cells"].append(code(STUB, metadata={"tags": ["exercise"]}))
+    path.write_text(json.dumps(published))
+    return read_lesson(path)
+
+
+def test_what_the_lesson_defines_comes_from_the_instructor(tmp_path, with_given):
     answer = ANSWER.replace("ones_like(x)", "ones_like(x) * half * 2**10")
-    expected = (given, answer)
-    assert handed_in(tmp_path, notebook(answer)).answers[NAME].cells == expected
-    without = notebook(answer)
-    without["cells"] = [c for c in without["cells"] if "".join(c["source"]) != given]
-    assert handed_in(tmp_path, without).answers[NAME].cells == expected
-    assert outcome(handed_in(tmp_path, without).answers[NAME]) == "correct"
+    expected = (HALF, answer)
+    for given_cells in ([HALF], []):  # as published, and deleted
+        content = notebook(answer, top=given_cells)
+        handed = handed_in(tmp_path, content, lesson=with_given).answers[NAME]
+        assert handed.cells == expected
+        assert outcome(handed) == "correct"
     # The student's own definition takes its place.
     own = "half = 0.5"
-    assert handed_in(tmp_path, notebook(own, answer)).answers[NAME].cells == (own, answer)
+    content = notebook(own, answer, top=[HALF])
+    assert handed_in(tmp_path, content, lesson=with_given).answers[NAME].cells == (own, answer)
 
 
-def test_a_given_cell_that_was_lost_runs_in_its_place(tmp_path):
-    texts = [cell.source for cell in THEORY.given]
-    start_of = next(text for text in texts if text.startswith("def start_of"))
-    inputs = next(text for text in texts if text.startswith("inputs, targets ="))
-    answer = ANSWER + "\n\n\nprint(start_of)"
-    edited = inputs.replace("batch(128, seed)", "batch(64, seed)")
-    cells = [code(edited) if "".join(c["source"]) == inputs else c for c in PUBLISHED["cells"]]
-    cells = [cell for cell in cells if "".join(cell["source"]) != start_of]
-    content = {"cells": [*cells, code(answer)]}
-    assert handed_in(tmp_path, content).answers[NAME].cells == (edited, start_of, answer)
+def test_a_given_cell_that_was_lost_runs_in_its_place(tmp_path, with_given):
+    answer = ANSWER + "\n\n\nprint(first_of)"
+    edited = PICTURES.replace("batch(128, seed)", "batch(64, seed)")
+    content = notebook(answer, top=[edited, HALF])  # and no FIRST_OF
+    handed = handed_in(tmp_path, content, lesson=with_given).answers[NAME]
+    assert handed.cells == (edited, FIRST_OF, answer)
 
 
-def test_given_cells_that_given_cells_need_run_in_order(tmp_path):
-    texts = [cell.source for cell in THEORY.given]
-    predicted = next(text for text in texts if text.startswith("predicted = {"))
-    start_of = next(text for text in texts if text.startswith("def start_of"))
-    inputs = next(text for text in texts if text.startswith("inputs, targets ="))
+def test_given_cells_that_given_cells_need_run_in_order(tmp_path, with_given):
     answer = ANSWER + "\n\n\nprint(len(predicted))"
-    cells = handed_in(tmp_path, notebook(answer)).answers[NAME].cells
-    assert cells == (inputs, start_of, predicted, answer)
+    content = notebook(answer, top=[PICTURES, HALF, FIRST_OF, PREDICTED])
+    cells = handed_in(tmp_path, content, lesson=with_given).answers[NAME].cells
+    assert cells == (PICTURES, FIRST_OF, PREDICTED, answer)
 
 
 MISSING = {
