@@ -159,6 +159,21 @@ def test_a_lesson_says_its_minutes_and_those_of_its_sections():
     )
 
 
+def test_a_long_lesson_says_where_to_stop_half_way():
+    def told_of(*minutes):
+        sections = [f"## Part {n}\n\n{'word ' * 130 * m}" for n, m in enumerate(minutes, start=1)]
+        return told(prose("# 00 · What?"), *map(prose, sections))[0].partition(" For ")[2]
+
+    assert told_of(30, 30, 30) == ""
+    assert told_of(30, 25, 30, 30) == (
+        "two evenings: stop before [Part 3](#Part-3), after some 55 minutes."
+    )
+    assert told_of(70, 20, 20) == (
+        "two evenings: stop before [Part 2](#Part-2), after some 70 minutes."
+    )
+    assert told_of(110) == ""
+
+
 def test_without_needs_the_minutes_stand_below_the_title():
     assert told(prose("# 00 · What?"))[0] == "# 00 · What?\n\nAbout 5 minutes."
     assert told(prose("# 00 · What?\n\nWelcome."))[0] == (

@@ -3,7 +3,8 @@
 The pace is that of learners who worked through the first lessons with a stopwatch: 130 words
 of prose a minute, 9 lines of code a minute, a minute and a half for each figure and each
 prediction, 2.8 minutes for each point of an exercise, and 3 seconds a claim. An open exercise
-states its own minutes.
+states its own minutes. A lesson of more than an hour and a half says before which section one may
+stop half-way.
 
 A formula counts one word for each symbol, a table the words in it. Not counted are the setup,
 the parameters, the question of a prediction, checks and the last cell, which are run rather
@@ -13,6 +14,7 @@ are folded; and solutions.
 
 import ast
 import re
+from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 
@@ -38,6 +40,7 @@ _SYMBOL = re.compile(r"\\[a-zA-Z]+|[^\W\d_]|\d+(?:\.\d+)?")
 _LINKED = re.compile(r"[A-Za-z0-9 ,.:;!?'-]+")  # headings that JupyterLab finds by their names
 _NOT_READ = re.compile(r"(?<=\])\([^)\s]*\)|<[^<>]*>")  # where a link leads; a tag
 _WORTH_SAYING = 2  # minutes; shorter sections go without
+_AN_EVENING = 90  # minutes; a longer lesson says where one may stop half-way
 
 
 @dataclass(frozen=True)
@@ -183,7 +186,27 @@ def _overview(found: list[Section], minutes: int) -> str:
         for section in found[1:]
         if round(section.minutes) >= _WORTH_SAYING
     ]
-    return f"About {minutes} minutes" + (f": {' · '.join(parts)}." if parts else ".")
+    line = f"About {minutes} minutes" + (f": {' · '.join(parts)}." if parts else ".")
+    if minutes > _AN_EVENING and len(found) > 2:
+        title, before = _half_way(found)
+        line += f" For two evenings: stop before {_linked(title)}, after some {before} minutes."
+    return line
+
+
+def _half_way(found: list[Section]) -> tuple[str, int]:
+    """Return the heading nearest to the middle, and the minutes before it, to five."""
+    starts = [(section.title, before) for section, before in _started(found)][2:]
+    half = sum(section.minutes for section in found) / 2
+    title, before = min(starts, key=lambda start: abs(start[1] - half))
+    return title, 5 * round(before / 5)
+
+
+def _started(found: list[Section]) -> Iterator[tuple[Section, float]]:
+    """Yield each section with the minutes that stand before it."""
+    before = 0.0
+    for section in found:
+        yield section, before
+        before += section.minutes
 
 
 def _linked(title: str) -> str:
