@@ -530,7 +530,7 @@ plots.show(ax)
 # $5 \cdot 10^{-11}$, far below `eps`. Everywhere else Adam hid how small the gradient was.
 #
 # `probe.watch` records update ratios while a network trains. The last claim compares it with our
-# `relative_changes`; later lessons import it.
+# `relative_changes`. Use it on your networks.
 
 # %%
 for size, share in ((1e-6, 0.99), (1e-8, 0.5), (1e-10, 0.0099)):
