@@ -20,7 +20,7 @@
 # * write the chain rule of a deep network with *all* its factors, and name the one that popular
 #   articles leave out, worth a factor of 1.73 in each layer;
 # * predict, before any network is built, how many [decades](../docs/glossary.md#decade) of gradient
-#   20 layers will cost: 16 for the sigmoid;
+#   20 layers will cost;
 # * measure the one quantity that cannot fool you, where another hides four decades.
 
 # %% tags=["setup"]
@@ -82,7 +82,7 @@ claims.claim("twenty factors of 1.1 leave", 1.1**20, about=6.7, within=0.01)
 #
 # *About 11 minutes, easy.*
 #
-# After how many layers is a signal that is multiplied by `factor` in each of them at or below
+# After how many layers is a signal that is multiplied by `factor` in each of them first at or below
 # `target` times its start? Write `layers_until(factor, target)`, which returns a whole number.
 # `factor` lies between 0 and 1; so does `target`, or it is 1, and then the answer is 0. For 0.5 and
 # 0.001 it is 10. Targets that are met exactly earn 1 point, all others 3 points.
@@ -115,9 +115,9 @@ exercises.check(layers_until)
 # ## A weight times a slope
 #
 # To see where the factors come from, take a network with one unit per layer. Each layer multiplies
-# what it gets by a weight $w$, $z=wh$, and applies tanh. How fast does the output change if the
-# input changes? By the **chain rule** the derivatives of all steps multiply. The derivative of
-# $z=wh$ is $w$. The derivative of an activation at $z$ is called its
+# what it gets, $h$, by a weight $w$, so $z=wh$, and applies tanh. How fast does the output change
+# if the input changes? By the **chain rule** the derivatives of all steps multiply. The derivative
+# of $z=wh$ is $w$. The derivative of an activation at $z$ is called its
 # **[slope](../docs/glossary.md#slope)**; for tanh it is $1-\tanh(z)^2$.
 
 # %%
@@ -176,11 +176,12 @@ exercises.check(sigmoid_chain_grad)
 # ## Delta, layer by layer
 #
 # A real layer has many units. First it mixes its inputs, $z_l=W_l h_{l-1}+b_l$; these sums are
-# its **[pre-activations](../docs/glossary.md#pre-activation)**. Then it applies the activation,
-# $h_l=\phi(z_l)$. Layer 1 is nearest the input.
+# its **[pre-activations](../docs/glossary.md#pre-activation)**. Then it applies the activation
+# $\phi$: $h_l=\phi(z_l)$. Layer 1 is nearest the input.
 #
-# The gradient of the loss at the pre-activations, $\delta_l=\partial L/\partial z_l$, is called
-# the **[delta](../docs/glossary.md#delta)** of the layer. It is what arrives there on the way back.
+# The gradient of the loss at the pre-activations, $\delta_l=\partial\,\text{loss}/\partial z_l$, is
+# called the **[delta](../docs/glossary.md#delta)** of the layer. It is what arrives there on the
+# way back.
 #
 # We measure them in a small tanh network. A `Setting` says what to build.
 
@@ -214,9 +215,8 @@ names = ["layer 1", "layer 2", "layer 3", "layer 4"]
 pd.DataFrame({"delta norm": norms}, index=names).round(4)
 
 # %% [markdown]
-# Read it from below, as the gradient flows: each layer leaves less. These twelve lines are an
-# instrument. The course has one, `probe.record`, that does the same for any network (on a copy, so
-# that yours stays as it was) and keeps more besides.
+# Read it from below, as the gradient flows: each layer leaves less. `probe.record` does what these
+# twelve lines do, for any network (on a copy, so that yours stays as it was).
 
 # %%
 flow = probe.record(net, inputs, targets, cross_entropy)
@@ -225,13 +225,13 @@ claims.claim("probe.record and our twelve lines differ, at most", difference, be
 flow
 
 # %% [markdown]
-# The first column is ours; the others have their turn later. (The layers are named by their place
-# in the printed network: 0, 2, 4, 6.) Both agree, so from now on we import it.
+# The first column is ours; the others have their turn later. (Layers are named by their place in
+# the printed network.) Both agree, so from now on we import it.
 #
 # How does $\delta_l$ follow from $\delta_{l+1}$? Unit $j$ of layer $l$ feeds every unit $i$ of the
 # layer above, with weight $W_{ij}$. So what comes back is $\sum_i W_{ij}\,\delta_i$, entry $j$
 # of $W^\top\delta$. Then it passes the activation: times the slope at its own $z_j$. For the whole
-# layer, with $\odot$ for entry by entry:
+# layer, with $\odot$ for entry by entry ([formulas](../docs/formulas.md#the-chain-rule)):
 #
 # $$\delta_l=\phi'(z_l)\odot{}W_{l+1}^\top\,\delta_{l+1}.$$
 #
@@ -252,8 +252,8 @@ rows["delta of layer 1, PyTorch"] = delta1.norm().item()
 pd.DataFrame({"norm": rows}).round(4)
 
 # %% [markdown]
-# Weights and slopes together give PyTorch's delta. The weights took *more* than the slopes. Leave
-# them out, and the delta is about 1.73 times too large. Why just 1.73? We come to it.
+# Weights and slopes together give PyTorch's delta. The weights took *more* than the slopes. The
+# fourth row leaves them out, and is too large by a factor near 1.73. Why 1.73? We come to it.
 #
 # The study notes write the chain as a product of terms $dz_n/dz_{n-1}$ and do not say that a $W$
 # sits in each of them. The chapter lets the derivatives of the activations decide alone.
@@ -316,10 +316,11 @@ exercises.check(backward_deltas)
 # %% [markdown]
 # ## One number per layer
 #
-# Now deep networks: 20 layers of 128 units, with weights as PyTorch draws them.
+# Now deep networks: 20 layers of 128 units, with weights as PyTorch draws them, and with sigmoid,
+# ReLU or tanh.
 #
-# **Predict.** With the sigmoid: by which factor is the delta of layer 1 smaller than that of layer
-# 20? (In 00, 30 sigmoid layers lost 25 decades.) Write a number such as `1e-4`.
+# **Predict.** With the sigmoid: what is the delta norm of layer 1, divided by that of layer 20? (In
+# 00, 30 sigmoid layers lost 25 decades.) Write a number such as `1e-4`.
 
 # %%
 guess = None
@@ -349,10 +350,6 @@ plots.show(ax)
 
 # %%
 factors = {name: flow.norm_factor for name, flow in flows.items()}
-claims.claim("sigmoid, factor per layer", factors["sigmoid"], about=0.141, within=0.06)
-claims.claim("relu, factor per layer", factors["relu"], about=0.408, within=0.08)
-claims.claim("tanh, factor per layer", factors["tanh"], about=0.575, within=0.06)
-claims.claim("geometric mean of 1e-2, 1e-6", math.sqrt(1e-2 * 1e-6), about=1e-4, within=1e-9)
 pd.DataFrame({"factor per layer": factors}).round(3)
 
 # %% [markdown]
@@ -362,7 +359,14 @@ pd.DataFrame({"factor per layer": factors}).round(3)
 # one $10^{-6}$. Their ordinary mean is half of the first number and forgets the second. Their
 # geometric mean is $10^{-4}$, in the middle of the decades. So we average geometrically, over
 # layers and over networks.
-#
+
+# %%
+claims.claim("sigmoid, factor per layer", factors["sigmoid"], about=0.141, within=0.06)
+claims.claim("relu, factor per layer", factors["relu"], about=0.408, within=0.08)
+claims.claim("tanh, factor per layer", factors["tanh"], about=0.575, within=0.06)
+claims.claim("geometric mean of 1e-2, 1e-6", math.sqrt(1e-2 * 1e-6), about=1e-4, within=1e-9)
+
+# %% [markdown]
 # ### Exercise 1.4 - norm_per_layer (4 points)
 #
 # *About 11 minutes, easy.*
@@ -397,7 +401,8 @@ exercises.check(norm_per_layer)
 #
 # Where do these three factors come from? Take the weights first. The number of inputs of a unit is
 # called **[fan_in](../docs/glossary.md#fan_in)**. PyTorch draws the weights of `nn.Linear` evenly
-# between $-a$ and $a$, with $a=1/\sqrt{\text{fan\_in}}$. The variance of such a draw is $a^2/3$.
+# between $-a$ and $a$, with $a=1/\sqrt{\text{fan\_in}}$. The variance of such a draw, the mean of
+# $x^2$ from $-a$ to $a$, is $a^2/3$ ([formulas](../docs/formulas.md#initialisations)).
 #
 # We draw 200 layers and see by which factor each changes the *squared* norm of one vector.
 
@@ -411,12 +416,17 @@ for _ in range(200):
 pd.DataFrame({"factor of the squared norm": squares}).agg(["mean", "std"]).round(2)
 
 # %% [markdown]
-# One third, and single draws lie close to it. Here is why. Entry $j$ of $W^\top\delta$ is a sum,
-# $\sum_i W_{ij}\delta_i$. Its terms have both signs, so its mean over draws is 0 and tells nothing.
-# A *square* cannot cancel, so we ask for the mean of the square. Multiply it out. Mixed terms,
-# $W_{ij}W_{kj}\,\delta_i\delta_k$, have mean 0, because two weights are drawn independently and
-# have mean 0. What is left is $\sum_i \mathrm{Var}\,W\,\delta_i^2=\mathrm{Var}\,W\,\|\delta\|^2$.
-# There are fan_in such entries. With $\mathrm E$ for the mean over draws:
+# One third, and single draws lie close to it. Here is why.
+#
+# Entry $j$ of $W^\top\delta$ is a sum, $\sum_i W_{ij}\delta_i$. Its terms have both signs, so its
+# mean over draws is 0 and tells nothing. A *square* cannot cancel, so we ask for the mean of the
+# square.
+#
+# Multiply it out. Mixed terms, $W_{ij}W_{kj}\,\delta_i\delta_k$, have mean 0, because two weights
+# are drawn independently and have mean 0. What is left is
+# $\sum_i \mathrm{Var}\,W\,\delta_i^2=\mathrm{Var}\,W\,\|\delta\|^2$.
+# There are fan_in such entries. With $\mathrm E$ for the mean over draws
+# ([formulas](../docs/formulas.md#what-random-weights-do-to-a-norm)):
 #
 # $$\mathrm{E}\,\|W^\top\delta\|^2=\sigma_w^2\,\|\delta\|^2,\qquad
 # \sigma_w^2=\text{fan\_in}\cdot\mathrm{Var}\,W.$$
@@ -449,19 +459,19 @@ for module in net:
     signal = module(signal)
     if isinstance(module, nn.Linear):
         sums.append(signal.detach())
-found = torch.cat(sums[2:-1], dim=1)  # (1, 17 * width)
+found = torch.cat(sums[2:-1], dim=1)  # layers 3 to 19: (1, 17 * width)
 found_q = found.square().mean().item()
 
 # %%
 density, edges = np.histogram(found, bins=40, range=(-1.2, 1.2), density=True)
 middles = (edges[1:] + edges[:-1]) / 2
-bell = np.exp(-(middles**2) / (2 * found_q)) / math.sqrt(2 * math.pi * found_q)
+curve = np.exp(-(middles**2) / (2 * found_q)) / math.sqrt(2 * math.pi * found_q)
 look = {"xlabel": "pre-activation z", "ylabel": "density"}
-ax = plots.curves({"sigmoid": density}, {"sigmoid": bell}, x=middles, **look, title="A bell curve")
+ax = plots.curves({"sigmoid": density}, {"sigmoid": curve}, x=middles, **look, title="A bell curve")
 plots.show(ax)
 
 # %% [markdown]
-# **Reading the figure.** The dots count the pre-activations, the dashed line is a normal
+# **Reading the figure.** The dots show how often each $z$ occurs, the dashed line is a normal
 # distribution around 0. They agree, as each $z$ is a sum of many independent terms (the central
 # limit theorem). So one number says where the $z$ lie: their variance, called
 # **[q](../docs/glossary.md#q)**.
@@ -472,8 +482,8 @@ plots.show(ax)
 #
 # $$q_{l+1}=\sigma_w^2\;\mathrm{E}\,\phi(\sqrt{q_l}\,u)^2+\sigma_b^2.$$
 #
-# (Poole et al. 2016, eq. 3.) We write this mean, and follow $q$ from layer to layer, from three
-# starts.
+# (Poole et al. 2016, eq. 3; [formulas](../docs/formulas.md#variance-and-chi).) We write this mean,
+# and follow $q$ from layer to layer, from three starts.
 
 
 # %%
@@ -483,7 +493,7 @@ bell = torch.exp(-(u**2) / 2) / math.sqrt(2 * math.pi)
 
 def normal_mean(values):
     """Mean of a function of u over the standard normal distribution."""
-    return torch.trapezoid(bell * values, u).item()
+    return torch.trapezoid(bell * values, u).item()  # an integral, as a sum of thin strips
 
 
 # %%
@@ -517,9 +527,8 @@ claims.claim("share of z within one sqrt(q), bell curve: 0.683", close, about=0.
 #
 # $$\chi=\sigma_w^2\;\mathrm{E}\,\phi'(\sqrt{q}\,u)^2.$$
 #
-# The norm itself changes by $\sqrt\chi$. (Schoenholz et al. 2017, eq. 5; all
-# [formulas](../docs/formulas.md).) We compute it for the sigmoid. `theory.fixed_point` does the
-# same for any activation, $q$ included.
+# The norm itself changes by $\sqrt\chi$. (Schoenholz et al. 2017, eq. 5.) We compute it for the
+# sigmoid. `theory.fixed_point` does the same for any activation, $q$ included.
 
 # %%
 h = torch.sigmoid(math.sqrt(q) * u)
@@ -534,11 +543,11 @@ claims.claim("measured factor over sqrt(chi)", read_off, about=1, within=0.06)
 point
 
 # %% [markdown]
-# There is our 0.141, computed without any network. Both agree, so from now on we import it. (The
-# last two rows have their turn in lesson 06.)
+# The third row is our 0.141, computed without any network. Both agree, so from now on we import it.
+# (The last two rows have their turn in lesson 06.)
 #
-# Now the other activations, and what they leave after some layers. The blog post also offers GELU,
-# a rounded ReLU.
+# Now the other activations. After how many layers is less than a thousandth of the delta norm left?
+# The blog post also offers GELU, a rounded ReLU.
 
 # %%
 table = pd.DataFrame()
@@ -550,10 +559,11 @@ for name in ("sigmoid", "gelu", "relu", "tanh"):
 table.map("{:.2g}".format)
 
 # %% [markdown]
-# In each row, look for the first number below a thousandth, 0.001: after 4 layers of sigmoid, 8 of
-# ReLU, 13 of tanh. The chapter says that the problem hits "hardest in networks with 8-10+ hidden
-# layers": one case of three. The blog post's $0.5^{10}$, about 0.001 after 10 layers, lies between
-# ReLU and tanh, and is neither. And GELU, one of its better choices, vanishes *faster* than ReLU.
+# Look for the first number below 0.001: after 4 layers of sigmoid, 8 of ReLU, 13 of tanh
+# ([formulas](../docs/formulas.md#decades)). The chapter says that the problem hits "hardest in
+# networks with 8-10+ hidden layers": one case of three. The blog post's $0.5^{10}$, about 0.001
+# after 10 layers, lies between ReLU and tanh. And GELU, one of its better choices, vanishes
+# *faster* than ReLU.
 
 # %%
 claims.claim("sigmoid, sqrt(chi)", table.loc["sigmoid", "per layer"], about=0.141, within=0.01)
@@ -598,9 +608,9 @@ claims.claim("recurrent tanh, factor per time step", per_step, between=(0.54, 0.
 # ## Three ways to be fooled
 #
 # **First: the gradient of the weights.** By the chain rule it is
-# $\partial L/\partial W_l=\delta_l\, h_{l-1}^\top$: delta times what the layer reads. On the way
-# *back* the deltas fade. But on the way *up* the signal $h$ can fade, too. In a network without
-# activation and biases both fade by 0.577 per layer. We look at all three norms.
+# $\partial\,\text{loss}/\partial W_l=\delta_l\, h_{l-1}^\top$: delta times what the layer reads. On
+# the way *back* the deltas fade. But on the way *up* the signal $h$ can fade, too. In a network
+# without activation and biases both fade by 0.577 per layer. We look at all three norms.
 
 # %%
 setting = models.Setting(depth, width, "linear", bias_var=0.0)
@@ -654,25 +664,23 @@ claims.claim("delta, farthest from the line, in decades", farthest, below=0.3)
 deep = models.build(models.Setting(40, width, "sigmoid"), 64, 10, seed)
 cross_entropy(deep(inputs), targets).backward()
 gradient = deep[0].weight.grad
-rows = {"largest entry": gradient.abs().max().item()}
-rows["norm in float32"] = gradient.norm().item()
-rows["norm in float64"] = gradient.double().norm().item()
+in_float64 = gradient.double().norm()
 
-claims.claim("largest entry", rows["largest entry"], about=4e-35, factor=8, digits=1)
-claims.claim("norm in float32", rows["norm in float32"], equals=0.0)
-claims.claim("norm in float64", rows["norm in float64"], between=(1e-36, 1e-31), digits=1)
+claims.claim("largest entry", gradient.abs().max(), about=4e-35, factor=8, digits=1)
+claims.claim("norm in float32", gradient.norm(), equals=0.0)
+claims.claim("norm in float64", in_float64, between=(1e-36, 1e-31), digits=1)
 
 # %% [markdown]
 # The entries are there, but a norm *squares* them, and float32 ends near $10^{-45}$. So the norm
-# reads exactly 0. This is why we measure in float64. ([02](02_symptoms.ipynb) begins here.)
+# reads exactly 0. This is why we measure in float64.
 #
 # **Third: "every slope is below 1, so the gradient must shrink."** The chapter says so of sigmoid
 # and tanh. But beside each slope stands a $W$. Take tanh with larger weights:
 # **[LeCun's](../docs/glossary.md#lecun)** have variance 1/fan_in, so $\sigma_w=1$. The setting's
 # **[gain](../docs/glossary.md#gain)** multiplies every weight: a gain of 2 makes $\sigma_w=2$.
 #
-# **Predict.** By which factor will the delta of layer 1 now be smaller (below 1) or larger (above
-# 1) than that of layer 20? (In a cell of your own you may ask `theory.fixed_point("tanh", 4)`.)
+# **Predict.** What is the delta norm of layer 1 now, divided by that of layer 20? (In a cell of
+# your own you may ask `theory.fixed_point("tanh", 4)`; the 4 is $\sigma_w^2$.)
 
 # %%
 guess = None
@@ -689,9 +697,9 @@ prediction.compare(grown.relative_delta_norms[0])
 # The study notes are more careful: "if each term < 1", the product vanishes. Their term
 # $dz_n/dz_{n-1}$ is a matrix, $W$ times the slopes, called the
 # **[Jacobian](../docs/glossary.md#jacobian)** of the layer. A matrix stretches some directions more
-# than others. If "below 1" means that it stretches *no* direction, the notes are right. But is that
-# what happens? In the tanh network with PyTorch's weights, which lost four decades, we compare the
-# direction that the Jacobian of layer 19 stretches most with 1,000 random ones.
+# than others. If "below 1" means that it stretches *no* direction, the notes are right. In the tanh
+# network with PyTorch's weights, which lost over four decades, we compare the direction that the
+# Jacobian of layer 19 stretches most with 1,000 random ones.
 
 # %%
 net = models.build(models.Setting(depth, width, "tanh"), 64, 10, seed)
@@ -716,8 +724,8 @@ claims.claim("tanh, default: decades lost", flows["tanh"].decades_lost, between=
 # %% [markdown]
 # ## Theory meets measurement
 #
-# Theory does not only explain, it can choose. Pick $\sigma_w^2$ such that $\chi=1$ at the fixed
-# point of $q$, and delta keeps its size on average. Such weights are called
+# Theory does not only explain, it can choose. Leave out the biases, pick $\sigma_w^2$ such that
+# $\chi=1$ at the fixed point of $q$, and delta keeps its size on average. Such weights are called
 # **[critical](../docs/glossary.md#critical)**. For ReLU this is easy: its slope is 1 on one half of
 # all $z$ and 0 on the other, so $\mathrm E\,\phi'^2=1/2$ and $\sigma_w^2=2$. These are
 # **[He's](../docs/glossary.md#he)** weights (He et al. 2015, eq. 10). Three more follow, one of
@@ -732,7 +740,7 @@ claims.claim("critical weight variance, tanh", critical["tanh"], about=1, within
 claims.claim("critical weight variance, sigmoid", critical["sigmoid"], about=103, within=0.001)
 
 # %% [markdown]
-# The sigmoid needs weights with a variance 300 times PyTorch's. We try it.
+# The sigmoid needs weights with a variance some 300 times PyTorch's.
 #
 # Now everything at once: four activations, with PyTorch's weights and with critical ones, each a
 # geometric mean over five draws. Of the data, theory needs only the mean square, for the $q$ of
@@ -759,7 +767,7 @@ def mean_profile(setting):
 
 # %% [markdown]
 # **Predict.** Over all eight networks and all their layers: how far from the theory's line, in
-# decades, will the worst point lie? (The linear network was a single draw.)
+# decades, will the worst point lie? (For the linear network, a single draw, its claims say it.)
 
 # %%
 guess = None
@@ -789,14 +797,17 @@ axes[1].set_ylabel("")
 plots.show(axes[0])
 
 # %% [markdown]
-# **Reading the figure.** Only the *scale of the weights* differs. Left: the gradient falls by up to
-# 16 decades, and a theory with no number to adjust meets every point to within a third of a decade.
-# Right: even the sigmoid is nearly flat. Its shape alone was never to blame. tanh and ELU still
-# lose half a decade or more: $q$ needs many layers to reach its fixed point, 0, and the first ones
-# are not critical yet. The lines know it.
+# **Reading the figure.** What differs is the *scale of the weights* (and right, the biases are 0).
+# Left: the gradient falls by up to 16 decades, and a theory with no number to adjust meets every
+# point to within a third of a decade. Right: even the sigmoid is nearly flat. Its shape alone was
+# never to blame. tanh and ELU still lose half a decade or more: $q$ needs many layers to reach its
+# fixed point, 0, and the first ones are not critical yet.
 
 # %%
-lost = {weights: -np.log10(pd.DataFrame(measured[weights]).loc[0]) for weights in measured}
+lost = {}
+for weights, profiles in measured.items():
+    lost[weights] = {name: -np.log10(profile[0]) for name, profile in profiles.items()}
+
 claims.claim("worst layer, decades from the line", gaps.max().max(), below=0.3)
 claims.claim("default sigmoid: decades lost", lost["default"]["sigmoid"], about=16.2, within=0.02)
 claims.claim("critical sigmoid: decades lost", lost["critical"]["sigmoid"], below=0.5)

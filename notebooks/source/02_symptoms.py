@@ -18,8 +18,8 @@
 # **By the end you can**
 #
 # * tell a norm that reads 0 from a gradient that is 0;
-# * show which layers of a network moved, down to the last bit, and say why Adam turns that picture
-#   round;
+# * show which layers of a network moved, down to the last bit, and say what Adam does to that
+#   picture;
 # * tell four flat loss curves apart before training, with one backward pass each.
 
 # %% tags=["setup"]
@@ -47,7 +47,7 @@ draws = 100
 # [Five widely read articles](../docs/sources.md) list symptoms of a vanishing gradient: a flat
 # loss, weights that stop moving, a constant output, tiny norms. (We call the five *the answer*,
 # *the study notes*, *the encyclopaedia entry*, *the blog post* and *the chapter*.) We test the
-# symptoms one by one. Most are true, several only under plain gradient descent (SGD).
+# symptoms one by one.
 #
 # A symptom is a measurement, so we test the measurement first. Most people look at
 # `weight.grad.norm()`: the **norm** of a tensor is the root of the sum of its squared entries. Can
@@ -70,7 +70,7 @@ plots.show(axes[0])
 # inputs they are always 0.
 #
 # Now a *quiet* network: 30 layers of weights with sigmoids between them, as PyTorch draws them. We
-# print its first two layers, run one backward pass, and ask for the norm of its first gradient.
+# print its first two layers, and ask for the norm of the gradient of its first matrix.
 
 # %%
 quiet = models.Setting(depth=30, width=64, activation="sigmoid")
@@ -116,9 +116,9 @@ rows["largest float32"] = float32.max
 pd.DataFrame({"value": rows}).map("{:.1e}".format)
 
 # %% [markdown]
-# The square of $10^{-26}$ is $10^{-52}$. The usual number format, float32, ends near $10^{-45}$,
-# and what is smaller becomes 0. This is **[underflow](../docs/glossary.md#underflow)**. The
-# gradient has not vanished. Its *square* has.
+# The square of $10^{-26}$ is $10^{-52}$. The usual number format, float32, ends near $10^{-45}$
+# ([formulas](../docs/formulas.md#float32)), and what is smaller becomes 0. This is
+# **[underflow](../docs/glossary.md#underflow)**. The gradient has not vanished. Its *square* has.
 #
 # float64 reaches further, so `probe.record` measures in float64 (and on a copy: a measurement must
 # not change what it measures). We ask both for the norm of every layer.
@@ -133,7 +133,8 @@ plots.show(ax)
 # %% [markdown]
 # **Reading the figure.** Start at the right. For most of the way the two agree. Then the squares
 # underflow: in the layers nearest the input `grad.norm()` reads exactly 0 (open triangles), while
-# the true norm goes on down the same straight line, to $3 \cdot 10^{-25}$.
+# the true norm goes on down the same straight line, to $3 \cdot 10^{-25}$. This may begin above the
+# grey band: each entry is smaller than the norm.
 
 # %%
 claims.claim("zeros only at the blank pixels", (zero == blank).all())
@@ -152,7 +153,7 @@ claims.claim("norm of layer 1 by the probe", flow.weight_grad_norms[0], about=3e
 loud = models.Setting(24, 64, "relu", "he", gain=8.0)
 loud_net = models.build(loud, digits.features, digits.classes, seed)
 loud_flow = probe.record(loud_net, inputs, targets, cross_entropy)
-untouched = loud_net[0].weight.grad is None
+untouched = loud_net[0].weight.grad is None  # the probe worked on a copy
 
 cross_entropy(loud_net(inputs), targets).backward()
 huge = loud_net[0].weight.grad
@@ -223,7 +224,7 @@ exercises.check(safe_norm)
 #
 # Now the classic symptom, which all five articles name. The chapter advises to plot how much each
 # layer is updated: early layers barely change while later ones update normally. (The study notes
-# write "shallow layers". A shallow *network* is something else, so we say layers near the input.)
+# say "shallow layers".)
 #
 # Layers differ in size, so we divide each change by the size of the matrix. A relative change, or
 # **[update ratio](../docs/glossary.md#update-ratio)**, of 0.01 means that the matrix moved by a
@@ -268,9 +269,9 @@ claims.claim("SGD: last layer over first", ratio, about=100, factor=2, drifts=Tr
 # With 3 hidden layers and SGD, the textbook case: the last layer moves a hundred times as far as
 # the first, two [decades](../docs/glossary.md#decade).
 #
-# **Predict.** Now the *same* network and the same 100 steps, but with Adam. How many times as far
-# as the first layer does the last one move? (The cell that answers also trains two networks with
-# 10 hidden layers.)
+# **Predict.** Now the *same* network and the same 100 steps, but with Adam, which gives each weight
+# a step size of its own. How many times as far as the first layer does the last one move? (The cell
+# that answers also trains two networks with 10 hidden layers.)
 
 # %%
 guess = None
@@ -320,9 +321,9 @@ claims.claim("10 hidden: accuracy of the better one", better, below=0.2, drifts=
 
 # %%
 fresh = models.build(models.Setting(11, width, "sigmoid"), digits.features, digits.classes, seed)
-sunk = probe.record(fresh, inputs, targets, cross_entropy)
+probed = probe.record(fresh, inputs, targets, cross_entropy)
 one = torch.tensor(1.0)
-rows = {"one SGD step, layer 1": 0.01 * sunk.grad_to_weight[0], "rounded away below": 2**-25}
+rows = {"one SGD step, layer 1": 0.01 * probed.grad_to_weight[0], "rounded away below": 2**-25}
 rows["(1 + 2**-25) - 1 in float32"] = ((one + 2**-25) - one).item()
 pd.DataFrame({"relative change": rows}).map("{:.1e}".format)
 
@@ -347,7 +348,7 @@ claims.claim("same, 100 steps, Adam", same_share(adam_10), about=3 / 64, within=
 # Literally true. After 100 steps more than 99.9 % of the first matrix is what it was, to the last
 # bit; after 500 steps, more than 99.8 %. The chapter's "no matter how many epochs" is right *here*:
 # a step that is rounded away can be repeated for ever. Under Adam all weights move but 3/64 of
-# them, and these you know: the three blank pixels.
+# them, those at the three blank pixels.
 #
 # Does a network whose layers stand still learn nothing? We take a *healthy* ReLU network, freeze
 # five of its six layers as they were drawn, and train the last one only.
@@ -361,7 +362,7 @@ claims.claim("healthy, only the last layer trained", frozen.test_accuracy, above
 # %% [markdown]
 # Over 40 % right, four times as good as guessing: five random layers pass on enough of the picture.
 # So a low final accuracy, another symptom of the study notes, takes more than layers that stand
-# still. We come back to it.
+# still.
 #
 # ### Exercise 2.2 - unchanged_share (3 points)
 #
@@ -458,10 +459,9 @@ means = pd.DataFrame(means, index=["layer 1", "layer 2", "layer 3", "layer 4"])
 means.map("{:.3f}".format)
 
 # %% [markdown]
-# Read both columns from below, as the gradient flows. The weight gradients stay level. But each
-# delta is 0.41 times the one below it. That is $\sqrt{1/6}$
-# ([formulas](../docs/formulas.md#variance-and-chi)): of the squared norm PyTorch's weights leave a
-# third, and ReLU, flat for half of its inputs, a half.
+# Read both columns from below. The weight gradients stay nearly level. But each delta is 0.41 times
+# the one below it. That is $\sqrt{1/6}$ ([formulas](../docs/formulas.md#variance-and-chi)): of the
+# squared norm PyTorch's weights leave a third, and ReLU, flat for half of its inputs, a half.
 #
 # **The published cure vanishes, too.** Its weight gradients hide it: where the deltas are smallest,
 # near the input, the activations are largest.
@@ -503,7 +503,8 @@ moved.map("{:.2e}".format)
 # %% [markdown]
 # Under SGD it does: the ReLU network's step is about 25 times as long, as is its gradient. Under
 # Adam it does not: both steps are equally long. Adam divides each entry of the gradient by a
-# running estimate of that entry's own size (Kingma and Ba 2015), so the size cancels.
+# running estimate of that entry's own size (Kingma and Ba 2015;
+# [formulas](../docs/formulas.md#adam)), so the size cancels.
 #
 # Always? We give Adam gradients from $10^{-12}$ to 1 and look at its first step.
 
@@ -528,21 +529,21 @@ plots.show(ax)
 # This explains the sag of *Adam, 10 hidden*: a typical entry of its first gradient is
 # $5 \cdot 10^{-11}$, far below `eps`. Everywhere else Adam hid how small the gradient was.
 #
-# `probe.watch` records update ratios while a network trains. It agrees with our
-# `relative_changes`; from now on we import it.
-
-# %%
-typical = sunk.weight_grad_norms[0] / fresh[0].weight.numel() ** 0.5
-lead = moved.loc["ReLU"] / moved.loc["sigmoid"]
-claims.claim("one step, ReLU over sigmoid, SGD", lead["SGD"], between=(19, 33))
-claims.claim("one step, ReLU over sigmoid, Adam", lead["Adam"], about=1, within=0.03)
-claims.claim("10 hidden: typical entry of the gradient", typical, about=5e-11, factor=4)
+# `probe.watch` records update ratios while a network trains. The last claim compares it with our
+# `relative_changes`. Use it on your networks.
 
 # %%
 for size, share in ((1e-6, 0.99), (1e-8, 0.5), (1e-10, 0.0099)):
-    place = (sizes / size - 1).abs().argmin()
-    length = lengths["Adam"][place]
+    nearest = (sizes / size - 1).abs().argmin()
+    length = lengths["Adam"][nearest]
     claims.claim(f"gradient {size:g}: step over rate", length, about=share, within=0.01)
+typical = probed.weight_grad_norms[0] / fresh[0].weight.numel() ** 0.5
+claims.claim("10 hidden: typical entry of the gradient", typical, about=5e-11, factor=4)
+
+# %%
+lead = moved.loc["ReLU"] / moved.loc["sigmoid"]
+claims.claim("one step, ReLU over sigmoid, SGD", lead["SGD"], between=(19, 33))
+claims.claim("one step, ReLU over sigmoid, Adam", lead["Adam"], about=1, within=0.03)
 
 _, _, nets = entry_program(draws * seed)
 adam = torch.optim.Adam(nets["ReLU"].parameters(), lr=0.001)
@@ -630,11 +631,10 @@ flows = {name: probe.record(started(name), inputs, targets, cross_entropy) for n
 
 
 # %% [markdown]
-# `flows` holds one probe of each, *before* training. Now we train all five for 1,000 steps (about
-# 15 seconds) and look at the first 400.
+# `flows` holds one probe of each, *before* training. Now we train all five for 1,000 steps and look
+# at the first 400.
 
 # %%
-deltas = {name: flow.delta_norms for name, flow in flows.items()}
 nets, runs = {}, {}
 for name, (_, rate) in train.each(cases.items()):
     nets[name] = started(name)
@@ -643,6 +643,7 @@ for name, (_, rate) in train.each(cases.items()):
 
 # %%
 early = {name: run.losses[:400] for name, run in runs.items()}
+deltas = {name: flow.delta_norms for name, flow in flows.items()}
 figure, axes = plots.panels(2, share=False)
 look = {"xlabel": "step", "ylabel": "loss of the batch (nats)", "legend": False}
 plots.curves(early, x=range(400), **look, title="In training: four alike", ax=axes[0])
@@ -654,11 +655,11 @@ plots.show(axes[0])
 # $\ln 10 = 2.30$, the loss of guessing, and nobody can tell them apart. Flat loss is a true
 # symptom, and it names no cause.
 #
-# Right: one backward pass each, made before all this. *Sigmoid, 10 hidden* loses 8.5 decades: next
-# to nothing arrives at layer 1. *Sigmoid, 3 hidden* loses 2.5. *tanh* loses less than one: nothing
-# is wrong with this network, so look at its rate. *ReLU* is exactly 0 at the open triangles: no
-# unit of layer 1 has a [slope](../docs/glossary.md#slope), and the layers above it see nothing but
-# zeros.
+# Right: one backward pass each, before training. *Sigmoid, 10 hidden* loses 8.5 decades: next to
+# nothing arrives at layer 1. *Sigmoid, 3 hidden* loses 2.5. *tanh* loses less than one: nothing is
+# wrong with this network, so look at its rate. *ReLU* is exactly 0 at the open triangles: no unit
+# of layer 1 has a [slope](../docs/glossary.md#slope), and the layers above it see nothing but
+# zeros, where PyTorch's ReLU is flat, too.
 #
 # **Predict.** How many of the five will have more than half of the test pictures right by step
 # 1,000?
@@ -676,7 +677,7 @@ plots.show(ax)
 # %% [markdown]
 # **Reading the figure.** *Sigmoid, 3 hidden* wakes up late: its loss stays above 1 for more than
 # 600 steps. A gradient 2.5 decades down is slow, not lost. This is the "very slow convergence" of
-# the articles, and patience cures it. The other three stay flat, and patience will not help: one
+# the articles, and patience cures it. The other three are still flat. Do not wait for them: one
 # needs another start, one another rate, one living units.
 
 # %%
@@ -737,7 +738,7 @@ plots.show(axes[0])
 # -1 and 1, where tanh is flat: some units are **[saturated](../docs/glossary.md#saturated)**. In
 # the sick network nearly all values lie between 0.25 and 0.75, where the sigmoid is steepest. So
 # this sigmoid network does not vanish because it saturates, and this picture would accuse the wrong
-# one.
+# one. (Why its lines are jagged, the last section says.)
 #
 # Now the deltas. They span many decades, so the axis is logarithmic.
 
@@ -756,7 +757,7 @@ plots.show(axes[0])
 # *distance* between layers.
 
 # %%
-middles = [delta.abs().log10().median() for delta in sick["delta"]]
+middles = [delta.abs().log10().median() for delta in sick["delta"]]  # layer 1 first
 steep = [((layer > 0.25) & (layer < 0.75)).double().mean() for layer in sick["activation"]]
 saturated = flows["tanh, rate 0.1"].saturated_share[0]
 claims.claim("sigmoid: decades per layer", (middles[8] - middles[0]) / 8, about=0.85, within=0.05)
@@ -764,7 +765,7 @@ claims.claim("sigmoid: within 0.25 to 0.75, least of 10 layers", min(steep), abo
 claims.claim("tanh, layer 1: saturated share", saturated, between=(0.02, 0.1))
 
 # %% [markdown]
-# **Question.** Which of these shows, before any training, that the sigmoid network cannot learn?
+# **Question.** Which of these shows, before any training, what is wrong with the sigmoid network?
 #
 # <details><summary>A histogram of its activations</summary>Not this: they lie where the sigmoid is
 # steepest, and look healthier than those of tanh.</details>
@@ -828,8 +829,8 @@ claims.claim("largest change in training", (after - before).abs().max(), above=0
 # The probe must agree, before training. *Vanishing*: 3 decades or more lost, but not all. *Dead*: a
 # layer of dead units only. *Rate*: neither, and less than 1 decade lost or gained. Then the check
 # trains your network on the digits for 200 steps: the mean of the last 50 losses must be within 5 %
-# of that of the first 50. With *rate* as the cause it trains again, at 0.1: now the last 50 losses
-# must be at most 0.8 of the first one.
+# of that of the first 50. With *rate* as the cause it trains again, at 0.1: now the mean of the
+# last 50 must be at most 0.8 of the first loss.
 #
 # <details><summary>Hint</summary>Change a network of this lesson as you like: activation, depth,
 # gain. <code>print(probe.record(...))</code> tells how many decades it loses.</details>
