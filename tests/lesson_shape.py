@@ -22,7 +22,7 @@ from helpers import lessons, text
 from helpers.lessons import kinds, times
 from tests.notebook_parts import between, code_cells, figures, markdown, printed, trees
 
-CELLS, WORDS, FIGURES = (40, 90), (1500, 3500), (4, 9)
+CELLS, WORDS, FIGURES = (40, 100), (1500, 3800), (4, 9)
 MEDIAN, MOST, LONGEST = 6, 12, 15  # lines of working cells: the middle one, nine in ten, every one
 RUN = 25  # lines between two pieces of prose
 TICKS = 4  # in sight in a cell

@@ -215,8 +215,9 @@ names = ["layer 1", "layer 2", "layer 3", "layer 4"]
 pd.DataFrame({"delta norm": norms}, index=names).round(4)
 
 # %% [markdown]
-# Read it from below, as the gradient flows: each layer leaves less. `probe.record` does what these
-# twelve lines do, for any network (on a copy, so that yours stays as it was).
+# Read it from below, as the gradient flows: each layer leaves less. These twelve lines are an
+# instrument. The course has one, `probe.record`, that does the same for any network (on a copy, so
+# that yours stays as it was) and keeps more besides.
 
 # %%
 flow = probe.record(net, inputs, targets, cross_entropy)
@@ -625,6 +626,8 @@ for module in net:
 
 measured = {"delta": flow.delta_norms, "signal that the layer reads": read}
 measured["gradient of its weights"] = flow.weight_grad_norms
+
+# %%
 line = models.predicted_profile(setting, inputs) * flow.delta_norms[-1]
 look = {"ylabel": "norm", "title": "One network, three norms"}
 ax = plots.layer_profile(measured, {"delta": line}, **look)

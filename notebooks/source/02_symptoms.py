@@ -145,9 +145,8 @@ claims.claim("norm of layer 1 by the probe", flow.weight_grad_norms[0], about=3e
 # %% [markdown]
 # The other end of float32 is no better. Take a *loud* network: 24 ReLU layers whose weights are
 # eight times [He's](../docs/glossary.md#he). Here squares exceed $3 \cdot 10^{38}$, the largest
-# float32, and become `inf`. This is **overflow**. The usual cure for large gradients is
-# **clipping**: if the norm of the whole gradient exceeds a bound, multiply every entry by bound /
-# norm. Watch the largest entry.
+# float32, and become `inf`. This is
+# **[overflow](../docs/glossary.md#overflow)**.
 
 # %%
 loud = models.Setting(24, 64, "relu", "he", gain=8.0)
@@ -157,18 +156,25 @@ untouched = loud_net[0].weight.grad is None  # the probe worked on a copy
 
 cross_entropy(loud_net(inputs), targets).backward()
 huge = loud_net[0].weight.grad
-rows = {"largest entry": huge.abs().max().item(), "float32 norm": huge.norm().item()}
-nn.utils.clip_grad_norm_(loud_net.parameters(), max_norm=1.0)
-rows["largest entry, clipped to norm 1"] = huge.abs().max().item()
+rows = {"largest entry": huge.abs().max().item(), "norm in float32": huge.norm().item()}
+rows["norm by the probe"] = loud_flow.weight_grad_norms[0]
 pd.DataFrame({"value": rows}).map("{:.1e}".format)
 
 # %% [markdown]
-# Each entry was a decent number. But the norm read `inf`, every entry was divided by it, and the
-# whole gradient became 0 without a word. (With `error_if_nonfinite=True` clipping raises an error.)
+# Each entry is a decent number, and the norm reads `inf`. The usual cure for large gradients is
+# **[clipping](../docs/glossary.md#clipping)**: if the norm of the whole gradient exceeds a bound,
+# multiply every entry by bound / norm. What is left of the largest entry?
+
+# %%
+nn.utils.clip_grad_norm_(loud_net.parameters(), max_norm=1.0)
+huge.abs().max()
+
+# %% [markdown]
+# Nothing. Every entry was divided by `inf`, and the whole gradient became 0 without a word. (With `error_if_nonfinite=True` clipping raises an error.)
 # In your own code, `torch.linalg.vector_norm(gradient, dtype=torch.float64)` is the short way out.
 
 # %%
-claims.claim("loud, norm of layer 1 in float32", rows["float32 norm"], equals=float("inf"))
+claims.claim("loud, norm of layer 1 in float32", rows["norm in float32"], equals=float("inf"))
 claims.claim("by the probe", loud_flow.weight_grad_norms[0], about=1e21, factor=3)
 claims.claim("largest entry after clipping to norm 1", huge.abs().max(), equals=0)
 claims.claim("the probe left no gradient behind", untouched)
@@ -362,7 +368,7 @@ claims.claim("healthy, only the last layer trained", frozen.test_accuracy, above
 # %% [markdown]
 # Over 40 % right, four times as good as guessing: five random layers pass on enough of the picture.
 # So a low final accuracy, another symptom of the study notes, takes more than layers that stand
-# still.
+# still. We come back to it.
 #
 # ### Exercise 2.2 - unchanged_share (3 points)
 #
@@ -528,9 +534,6 @@ plots.show(ax)
 #
 # This explains the sag of *Adam, 10 hidden*: a typical entry of its first gradient is
 # $5 \cdot 10^{-11}$, far below `eps`. Everywhere else Adam hid how small the gradient was.
-#
-# `probe.watch` records update ratios while a network trains. The last claim compares it with our
-# `relative_changes`. Use it on your networks.
 
 # %%
 for size, share in ((1e-6, 0.99), (1e-8, 0.5), (1e-10, 0.0099)):
@@ -545,6 +548,11 @@ lead = moved.loc["ReLU"] / moved.loc["sigmoid"]
 claims.claim("one step, ReLU over sigmoid, SGD", lead["SGD"], between=(19, 33))
 claims.claim("one step, ReLU over sigmoid, Adam", lead["Adam"], about=1, within=0.03)
 
+# %% [markdown]
+# For your own networks the course has an instrument, too: `probe.watch` records update ratios while
+# a network trains. It agrees with our `relative_changes`.
+
+# %%
 _, _, nets = entry_program(draws * seed)
 adam = torch.optim.Adam(nets["ReLU"].parameters(), lr=0.001)
 with probe.watch(nets["ReLU"], adam, every=1, parts=["updates"]) as log:
@@ -631,8 +639,8 @@ flows = {name: probe.record(started(name), inputs, targets, cross_entropy) for n
 
 
 # %% [markdown]
-# `flows` holds one probe of each, *before* training. Now we train all five for 1,000 steps and look
-# at the first 400.
+# `flows` holds one probe of each, *before* training. Now we train all five for 1,000 steps (about
+# 15 seconds) and look at the first 400.
 
 # %%
 nets, runs = {}, {}
