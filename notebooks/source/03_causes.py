@@ -61,7 +61,7 @@ small_ledger = probe.record(small, inputs, targets, cross_entropy).ledger()
 small_ledger
 
 # %% [markdown]
-# Read it from the top, as the gradient travels, from the loss to the input. It starts as the
+# Read it from the top, from the loss to the input. It starts as the
 # [delta](../docs/glossary.md#delta) of the last layer. It passes the last weights (module 6), then
 # the sigmoid before them, and so on, to the delta of layer 1. Each sigmoid takes a little over 0.6
 # decades, each weight matrix about 0.24.
@@ -75,19 +75,20 @@ signals = [small[0](inputs.double())]
 for module in small[1:]:
     signals.append(module(signals[-1]))
 gradients = torch.autograd.grad(cross_entropy(signals[-1], targets), signals)
+norms = [gradient.norm().item() for gradient in gradients]
 
-rows = []
-for place in range(len(small) - 1, 0, -1):  # from the loss to the input
-    entering, leaving = gradients[place].norm().item(), gradients[place - 1].norm().item()
-    row = {"module": type(small[place]).__name__, "norm before": entering, "norm after": leaving}
-    rows.append(row | {"decades lost": math.log10(entering / leaving)})
-own_ledger = pd.DataFrame(rows)
+# %%
+own_ledger = pd.DataFrame({"module": [type(module).__name__ for module in small[1:]]})
+own_ledger["norm before"] = norms[1:]  # at the output of the module, where the gradient enters
+own_ledger["norm after"] = norms[:-1]  # at its input
+own_ledger["decades lost"] = np.log10(own_ledger["norm before"] / own_ledger["norm after"])
+own_ledger = own_ledger[::-1]  # from the loss to the input
 own_ledger.round(5)
 
 # %% [markdown]
-# The same decades. What leaves one module enters the next: with $g_k$ the gradient norm at the
-# output of module $k$, each norm stands once above a fraction bar and once below, and all cancel
-# but the two ends:
+# The same decades. What leaves one module enters the next. Let $g_k$ be the gradient norm at the
+# output of module $k$. In the sum below each norm stands once above a fraction bar and once below,
+# and all cancel but the two ends ([formulas](../docs/formulas.md#the-ledger)):
 #
 # $$\sum_k\log_{10}\frac{g_k}{g_{k-1}}=\log_{10}\frac{\|\delta_L\|}{\|\delta_1\|}.$$
 #
@@ -119,7 +120,8 @@ claims.claim("decades that a matrix takes, mean", takes["Linear"], about=0.24, w
 # > $$\mathrm{E}\,\|W^\top d\|^2=\sigma_w^2\,\|d\|^2,\qquad
 # > \sigma_w^2=\text{fan\_in}\cdot\mathrm{Var}\,W.$$
 # >
-# > (Glorot and Bengio 2010, eq. 6; [formulas](../docs/formulas.md).)
+# > (Glorot and Bengio 2010, eq. 6;
+# > [formulas](../docs/formulas.md#what-random-weights-do-to-a-norm).)
 #
 # PyTorch draws weights of variance $1/(3\,\text{fan\_in})$, so a third of the squared norm should
 # be left. We send a thousand random deltas back through one matrix of our network.
@@ -153,7 +155,8 @@ plots.show(ax)
 # %% [markdown]
 # **Reading the figure.** Walk with the gradient, from the loss on the left to the input on the
 # right. Each bar hangs where the one before it ended: a short one for the weights, a long one for
-# the slopes. No single layer is guilty. The slopes took 11.6 decades, the weights the other 4.5.
+# the slopes. (The axis counts modules: even numbers are weights, odd ones sigmoids.) No single
+# layer is guilty. The slopes took 11.6 decades, the weights the other 4.5.
 
 # %%
 slopes, weights = ledger.by_kind["activation"], ledger.by_kind["weights"]
@@ -166,14 +169,15 @@ claims.claim("weights, 19 times root 1/3", weights, about=19 * math.log10(3) / 2
 # ## Other networks, other ledgers
 #
 # "Sigmoid or tanh" is one cause in all five articles. Is it? We keep four ledgers of 20 layers, 64
-# units wide, each the mean over three draws. *he* means
-# [He's weights](../docs/glossary.md#he), with $\sigma_w^2=2$. The others are PyTorch's.
+# units wide, each the mean over three draws. *he* means [He's weights](../docs/glossary.md#he),
+# with $\sigma_w^2=2$. The others are PyTorch's.
 
 
 # %%
 def flows(setting, draws=draws):
     """What the probe finds in several draws of one network."""
-    nets = [models.build(setting, 64, 10, 1000 * seed + draw) for draw in range(draws)]
+    sizes = digits.features, digits.classes
+    nets = [models.build(setting, *sizes, 1000 * seed + draw) for draw in range(draws)]
     return [probe.record(net, inputs, targets, cross_entropy) for net in nets]
 
 
@@ -182,11 +186,6 @@ def mean_ledger(setting):
     kinds = pd.DataFrame([flow.ledger().by_kind for flow in flows(setting)])
     kinds["total"] = kinds["weights"] + kinds["activation"]
     return kinds.mean()
-
-
-def decades_lost(setting, draws=draws):
-    """Decades lost between the last and the first layer, mean over the draws."""
-    return np.mean([flow.decades_lost for flow in flows(setting, draws)])
 
 
 # %%
@@ -212,9 +211,10 @@ plots.show(ax)
 # %%
 claims.claim("tanh: decades lost in all", took.loc["tanh", "total"], about=4.7, within=0.05)
 claims.claim("tanh: slopes take", took.loc["tanh", "activation"], between=(0.1, 0.25))
-for name, slopes, weights in (("relu", 2.9, 4.6), ("relu, he", 2.9, -2.9)):
-    claims.claim(f"{name}: slopes take", took.loc[name, "activation"], about=slopes, within=0.08)
-    claims.claim(f"{name}: weights take", took.loc[name, "weights"], about=weights, within=0.08)
+claims.claim("relu: slopes take", took.loc["relu", "activation"], about=2.9, within=0.08)
+claims.claim("relu: weights take", took.loc["relu", "weights"], about=4.6, within=0.08)
+claims.claim("relu, he: slopes take", took.loc["relu, he", "activation"], about=2.9, within=0.08)
+claims.claim("relu, he: weights take", took.loc["relu, he", "weights"], about=-2.9, within=0.08)
 
 # %% [markdown]
 # So let us cure tanh. It loses 4.7 decades, nearly all of them in its weights. We multiply every
@@ -235,9 +235,9 @@ took.loc[["tanh", "tanh, times 4"]].round(1)
 
 # %% [markdown]
 # The weights did what the rule says: they became better by 11.4 decades. The network became better
-# by only 6.4, from 4.7 lost to 1.7 gained. The larger weights drive tanh into its flat ends. Now
-# the *slopes* take over 5 decades. (All slopes are below 1 here, "guaranteeing that the gradient
-# will shrink", says the chapter. It grew.)
+# by only 6.4. The larger weights drive tanh into its flat ends. Now the *slopes* take over 5
+# decades. (All slopes are below 1 here, "guaranteeing that the gradient will shrink", says the
+# chapter. It grew.)
 #
 # **A ledger is accounting, not causation.** It says where the gradient went. What a change would
 # save, only the change can tell.
@@ -272,9 +272,9 @@ claims.claim("times 4: slopes take", louder["activation"], between=(5, 5.6))
 #
 # <details><summary>Hint</summary>Three norms: of what enters the weights, of what leaves them and
 # enters the sigmoid, and of what leaves that.</details>
-# <details><summary>More help</summary>In a batch of rows the weights make `delta @ weight` of the
-# delta, of shape (batch, in). The slopes multiply that entry by entry. Each number is the `log10`
-# of a norm over the next norm.</details>
+# <details><summary>More help</summary>In a batch of rows the weights make
+# <code>delta @ weight</code> of the delta, of shape (batch, in). The slopes multiply that entry by
+# entry. Each number is the <code>log10</code> of a norm over the next norm.</details>
 
 
 # %% tags=["exercise"]
@@ -300,8 +300,8 @@ exercises.check(layer_ledger)
 # ## Two changes at once
 #
 # To learn what a change saves, make it, and nothing else, and measure again. But is the answer the
-# same in another network? The smallest experiment that can tell has two changes, A and B, and four
-# networks. Here are made-up losses, in decades:
+# same in another network? The smallest experiment that can tell has two changes and four networks.
+# Made-up losses, in decades:
 #
 # | | without B | with B |
 # |---|---|---|
@@ -313,8 +313,9 @@ exercises.check(layer_ledger)
 # average over all situations. Along the rows, B saves 10 and 3, so its main effect is 6.5.
 #
 # Alone A saves 8 and B saves 10, in sum 18. Both together save $12-1=11$. What both save beyond the
-# sum, $11-18=-7$, is their **[interaction](../docs/glossary.md#interaction)**. It is below 0: A and
-# B mend the same damage.
+# sum, $11-18=-7$, is their **[interaction](../docs/glossary.md#interaction)**
+# ([formulas](../docs/formulas.md#effects-and-interactions)). It is below 0: A and B mend the same
+# damage.
 #
 # Now four real networks, all sigmoid, at PyTorch's default. Change A: 5 layers instead of 20.
 # Change B: a skip, which adds the input of a layer to its output. Such a layer computes
@@ -323,6 +324,11 @@ exercises.check(layer_ledger)
 
 
 # %%
+def decades_lost(setting, draws=draws):
+    """Decades lost between the last and the first layer, mean over the draws."""
+    return np.mean([flow.decades_lost for flow in flows(setting, draws)])
+
+
 four = pd.DataFrame(index=["20 layers", "5 layers"], columns=["no skip", "skip"], dtype=float)
 for depth in (20, 5):
     plain = models.Setting(depth, width, "sigmoid")
@@ -331,10 +337,10 @@ for depth in (20, 5):
 four.round(1)
 
 # %% [markdown]
-# Do it by hand once more. Fewer layers alone save 12.8 decades. The skip alone saves 15.4. Together
-# they save 15.3, no more than the skip alone. So the interaction is near -12.8 decades, larger than
-# either main effect (below 7 for the layers, below 9.5 for the skip). The study notes list "deep
-# network" and "depth without skip connections" as two causes. They are one, seen twice.
+# Fewer layers alone save 12.8 decades. The skip alone saves 15.4. Together they save 15.3, no more
+# than the skip alone. So the interaction is near -12.8 decades, larger than either main effect (6.4
+# for the layers, 9.0 for the skip). The study notes list "deep network" and "depth without skip
+# connections" as two causes. Here they are one, seen twice.
 
 # %%
 by_depth = four.loc["20 layers"] - four.loc["5 layers"]  # no skip, skip
@@ -343,8 +349,8 @@ together = four.loc["20 layers", "no skip"] - four.loc["5 layers", "skip"]
 interaction = together - (by_depth["no skip"] + by_skip["20 layers"])
 claims.claim("both save together", together, about=15.3, within=0.02)
 claims.claim("interaction", interaction, about=-12.8, within=0.02)
-claims.claim("main effect of 5 layers for 20", by_depth.mean(), below=7)
-claims.claim("main effect of the skip", by_skip.mean(), below=9.5)
+claims.claim("main effect of 5 layers for 20", by_depth.mean(), about=6.4, within=0.05)
+claims.claim("main effect of the skip", by_skip.mean(), about=9, within=0.05)
 
 # %% [markdown]
 # **Question.** A network loses 6 decades. Change A alone saves 4, change B alone saves 3, both
@@ -367,8 +373,9 @@ claims.claim("main effect of the skip", by_skip.mean(), below=9.5)
 # Tables without an interaction earn 1 point, others 3.
 #
 # <details><summary>Hint</summary>Each main effect is a mean of two savings.</details>
-# <details><summary>More help</summary>The first change saves `neither - first` without the second
-# and `second - both` with it. Both save `neither - both`.</details>
+# <details><summary>More help</summary>The first change saves
+# <code>neither - first</code> without the second and <code>second - both</code> with it. Both save
+# <code>neither - both</code>.</details>
 
 
 # %% tags=["exercise"]
@@ -404,13 +411,17 @@ exercises.check(effects)
 #   answer, called [post-add](../docs/glossary.md#post-add).
 
 # %%
-levels = {"activation": ["sigmoid", "tanh", "relu"], "weights": ["default", "matched"]}
-levels |= {"skip": ["no skip", "φ(x + Wx)", "x + φ(Wx)"], "depth": [5, 10, 20]}
+levels = {
+    "activation": ["sigmoid", "tanh", "relu"],
+    "weights": ["default", "matched"],
+    "skip": ["no skip", "φ(x + Wx)", "x + φ(Wx)"],
+    "depth": [5, 10, 20],
+}
 design = pd.MultiIndex.from_product(levels.values(), names=levels).to_frame(index=False)
 design.iloc[[0, 1, 2, 3, 53]]
 
 # %% [markdown]
-# $3\cdot2\cdot3\cdot3=54$ rows, one for each network.
+# $3\cdot2\cdot3\cdot3=54$ rows, one for each network: here the first four and the last.
 #
 # **Predict.** In 20 layers of the default sigmoid, $x+\phi(Wx)$ saves 15.4 decades. How many does
 # it save in 20 layers of tanh with Xavier's weights? ([Lesson 01](01_theory.ipynb): with
@@ -432,17 +443,42 @@ def setting_of(row):
 
 
 design["setting"] = [setting_of(row) for row in design.itertuples()]
+
+# %%
 design["lost"] = [decades_lost(setting) for setting in design["setting"]]
 lost = design.pivot(index=["activation", "weights", "skip"], columns="depth", values="lost")
-tanh_xavier = lost.loc["tanh", "matched"]  # skips, depths
-saved_in_tanh = tanh_xavier.loc["no skip", 20] - tanh_xavier.loc["x + φ(Wx)", 20]
+at_20 = lost[20].unstack("skip")
+tanh_xavier = at_20.loc["tanh", "matched"]  # one number for each skip
+saved_in_tanh = tanh_xavier["no skip"] - tanh_xavier["x + φ(Wx)"]
 prediction.compare(saved_in_tanh)
-lost.round(2)
+at_20.round(1)
 
 # %% [markdown]
-# In tanh with Xavier's weights the same skip saves only about 1.5 decades: there was half a decade
-# to mend, and the rest is growth. To see the pattern we draw the losses against depth (without
-# $\phi(x+Wx)$).
+# In tanh with Xavier's weights (last row) the skip saves only about 1.5 decades: there was half a
+# decade to mend, and the rest is growth.
+#
+# In the column *no skip*, matched weights all but cure tanh and ReLU. They leave the sigmoid 11.8
+# decades short: Xavier is not for "Tanh/Sigmoid", as the answer has it, but for tanh.
+#
+# Now the other skip. In $\phi(x+Wx)$ the sum itself must pass the slope, and in the default sigmoid
+# network 11.5 decades stay lost. (The answer writes this skip with ReLU, where it works.) And a
+# cure without an illness can do harm. In the healthy ReLU network with He's weights, $x+\phi(Wx)$
+# makes the gradient *grow* by more than three decades. Skips "solve vanishing and exploding", says
+# the blog post. Half of that is right.
+
+# %%
+sigmoid, relu = at_20.loc["sigmoid"], at_20.loc["relu"]
+for name in ("tanh", "relu"):
+    left = at_20.loc[(name, "matched"), "no skip"]
+    claims.claim(f"matched weights leave {name}", left, below=0.75)
+claims.claim("Xavier leaves sigmoid", sigmoid.loc["matched", "no skip"], about=11.8, within=0.02)
+claims.claim("φ(x + Wx), sigmoid", sigmoid.loc["default", "φ(x + Wx)"], about=11.5, within=0.02)
+claims.claim("φ(x + Wx), ReLU", relu.loc["default", "φ(x + Wx)"], between=(-0.5, 0.1))
+claims.claim("x + φ(Wx), ReLU with He: gained", -relu.loc["matched", "x + φ(Wx)"], between=(3, 4.3))
+claims.claim("tanh with Xavier: x + φ(Wx) saves", saved_in_tanh, between=(1.3, 1.8))
+
+# %% [markdown]
+# Now the same networks against depth (without $\phi(x+Wx)$).
 
 # %%
 figure, axes = plots.panels(3)
@@ -451,6 +487,7 @@ for ax, name in zip(axes, levels["activation"], strict=True):
     shown = lost.loc[name].drop("φ(x + Wx)", level="skip")
     lines = {", ".join(case): values for case, values in shown.iterrows()}
     plots.curves(lines, **look, title=name, legend=name == "relu", ax=ax)
+    ax.set_xticks(levels["depth"])
     ax.label_outer()
 plots.show(axes[0])
 
@@ -469,35 +506,12 @@ sigmoid, tanh = more_layers["sigmoid", "default"], more_layers["tanh", "matched"
 claims.claim("sigmoid: 15 more layers cost", sigmoid["no skip"], about=12.8, within=0.02)
 claims.claim("the same with x + φ(Wx)", abs(sigmoid["x + φ(Wx)"]), below=0.15)
 claims.claim("the same, tanh with Xavier", abs(tanh["no skip"]), below=0.5)
-claims.claim("tanh with Xavier: x + φ(Wx) saves", saved_in_tanh, between=(1.3, 1.8))
-
-# %% [markdown]
-# Now read the last column of the table, 20 layers, in the rows *no skip*. Matched weights all but
-# cure tanh and ReLU. They leave the sigmoid 11.8 decades short: Xavier is not for "Tanh/Sigmoid",
-# as the answer has it, but for tanh.
-#
-# Then the skips. In $\phi(x+Wx)$ the sum itself must pass the slope, and in the default sigmoid
-# network 11.5 decades stay lost. (The answer writes this skip with ReLU, where it works.) And a
-# cure without an illness does harm. In the healthy ReLU network with He's weights, $x+\phi(Wx)$
-# makes the gradient *grow* by more than three decades. Skips "solve vanishing and exploding", says
-# the blog post. Half of that is right.
-
-# %%
-at_20 = lost[20]
-sigmoid, relu = at_20["sigmoid"], at_20["relu"]
-for name in ("tanh", "relu"):
-    claims.claim(f"matched weights leave {name}", at_20[name, "matched", "no skip"], below=0.75)
-claims.claim("Xavier leaves the sigmoid", sigmoid["matched", "no skip"], about=11.8, within=0.02)
-claims.claim("φ(x + Wx), sigmoid", sigmoid["default", "φ(x + Wx)"], about=11.5, within=0.02)
-claims.claim("φ(x + Wx), ReLU", relu["default", "φ(x + Wx)"], between=(-0.5, 0.1))
-claims.claim("x + φ(Wx), ReLU with He: gained", -relu["matched", "x + φ(Wx)"], between=(3, 4.3))
 
 # %% [markdown]
 # ## The price of a change
 #
 # What is $x+\phi(Wx)$ worth, then? We put each network beside its twin that differs in the skip
 # only, and subtract. (From here on, 5 and 20 layers.)
-
 
 # %%
 ends = design[design["depth"] != 10]
@@ -517,7 +531,7 @@ saved.unstack("depth").round(1)
 # Twelve situations, from half a decade to 15.4. Their mean is 4.4 decades. That is the main effect,
 # the one number that a list of causes would print.
 #
-# We do the same for every change. A bar is a main effect, each dot one situation.
+# The same for every change: a bar is a main effect, each dot one situation.
 
 # %%
 changes = {
@@ -536,8 +550,9 @@ plots.show(ax)
 
 # %% [markdown]
 # **Reading the figure.** The bars look like an answer. The dots are the truth. In every column they
-# reach over at least 1.8 bars. Look at *ReLU for tanh*: it saves 0.4 decades on average. But it
-# *costs* more than two in a plain deep network at PyTorch's default, where most would try it.
+# span at least 1.8 times the height of the bar. Look at *ReLU for tanh*: it saves 0.4 decades on
+# average. But it *costs* more than two in a plain deep network at PyTorch's default, where most
+# would try it.
 
 # %%
 claims.claim("x + φ(Wx): main effect", saved.mean(), about=4.4, within=0.05)
@@ -547,7 +562,7 @@ claims.claim("largest: the default sigmoid, 20 layers", saved.max(), about=15.4,
 spans = [(change.max() - change.min()) / abs(change.mean()) for change in changes.values()]
 relu_for_tanh = changes["ReLU for tanh"]
 deep_plain = relu_for_tanh["default", "no skip", 20]
-claims.claim("dots of a column span so many bars, at least", min(spans), above=1.8)
+claims.claim("span of the dots over the height of the bar, least", min(spans), above=1.8)
 claims.claim("ReLU for tanh: main effect", relu_for_tanh.mean(), between=(0.2, 0.6))
 claims.claim("20 plain layers at the default", deep_plain, between=(-3.5, -2))
 
@@ -566,7 +581,7 @@ compared.loc[miss.abs().nlargest(4).index].round(1)
 
 # %% [markdown]
 # Adding finds less than ten decades where the plain default sigmoid loses 16.2. Over all 36
-# networks main effects explain six tenths of the variance. The rest is interaction. So "which cause
+# networks main effects explain six tenths of the variance. The rest is interaction. "Which cause
 # costs how much?" has no answer by cause alone. Ask it of *a network*.
 
 # %%
@@ -603,10 +618,16 @@ ax = plots.curves(accuracies, x=places, **look, title="A window, not a slope")
 plots.show(ax)
 
 # %% [markdown]
-# **Reading the figure.** On the right, whoever starts more than 2 decades down is at chance, or
-# next to it, after 200 steps: 10 networks, whatever the cause. (With patience the mildest do learn:
+# **Reading the figure.** On the right, the 10 networks that start more than 2 decades down are at
+# or near chance after 200 steps, whatever the cause. (With patience the mildest do learn:
 # [lesson 02](02_symptoms.ipynb).) In the window from 1.2 decades gained to 2 lost there are 24
-# networks. At least 21 of them learn, and the exact number of decades hardly matters.
+# networks. At least 21 of them learn (they pass 65 %), and the exact number of decades hardly
+# matters.
+#
+# Now the exceptions. Three ReLU networks with skips *gain* more than 0.6 decades, and their loss
+# soon overflows. And the plain ReLU network with He's weights loses *nothing* in 20 layers, yet it
+# falls behind nearly everybody in the window. A small loss of decades was **needed here, and not
+# enough**. The ledger sees one illness, and a network can have another.
 
 # %%
 starved = runs[runs["lost"] > 2]
@@ -616,13 +637,6 @@ claims.claim("their best accuracy", starved["accuracy"].max(), below=0.3, drifts
 claims.claim("networks in the window", len(window), equals=24)
 claims.claim("in the window at least 21 learn", (window["accuracy"] > 0.65).sum() >= 21)
 
-# %% [markdown]
-# Now the exceptions. Three ReLU networks with skips *gain* more than 0.6 decades, and their loss
-# soon overflows. And the plain ReLU network with He's weights loses *nothing* in 20 layers, yet it
-# falls behind nearly everybody in the window. A small loss of decades was **needed here, and not
-# enough**. The ledger sees one illness, and a network can have another.
-
-# %%
 wild = runs[runs["overflow"]]
 healthy = runs[runs["setting"] == models.Setting(20, width, "relu", "he")].iloc[0]
 claims.claim("ReLU networks that overflow", (wild["activation"] == "relu").sum(), equals=3)
@@ -633,11 +647,11 @@ claims.claim("and yet its accuracy", healthy["accuracy"], below=0.85, drifts=Tru
 # %% [markdown]
 # ## "8 to 10+ hidden layers"
 #
-# That is where the problem hits hardest, says the chapter. Let us make it a question with an
-# answer: at which depth is the delta of layer 1 first below a thousandth of that of the last layer,
-# so that more than 3 decades are lost? We build networks of 2, 3, 4, ... layers, 128 units wide,
-# and take the mean of the decades over five draws (the logarithm of the
-# [geometric mean](../docs/glossary.md#geometric-mean)).
+# That is where the problem hits hardest, says the chapter. Let us ask: at which depth is the delta
+# of layer 1 first below a thousandth of that of the last layer, so that more than 3 decades are
+# lost? We build networks of 2, 3, 4, ... layers, 128 units wide, and take the mean of the decades
+# over five draws (the logarithm of the [geometric mean](../docs/glossary.md#geometric-mean);
+# [formulas](../docs/formulas.md#decades)).
 #
 # **Predict.** Which depth is it for GELU, the activation of many transformers, at PyTorch's
 # default? (Lesson 01 found that it leaves 0.29 of the norm per layer.)
@@ -680,8 +694,9 @@ plots.show(ax)
 # %% [markdown]
 # **Reading the figure.** The grey band is 8 to 10 hidden layers, a depth of 9 to 11. Of seven
 # activations at the default, one crosses the line there: ReLU, at 9. Sigmoid is through at 5, GELU
-# and SiLU at 7, tanh and ELU at 13 or 14, SELU near 30. With matched weights tanh and ReLU lose
-# less than a decade in 40 layers. "8 to 10 layers" is one activation with one initialisation.
+# and SiLU at 7, tanh and ELU at 13 or 14 (SiLU and ELU are not drawn), SELU near 30. With matched
+# weights tanh and ReLU lose less than a decade in 40 layers. "8 to 10 layers" is one activation
+# with one initialisation.
 #
 # The theory (dashed) knew it. Each layer multiplies the norm by $\sqrt\chi$
 # ([chi](../docs/glossary.md#chi)), and from layer $L$ to layer 1 there are $L-1$ steps. GELU loses
@@ -697,7 +712,6 @@ for name in ("tanh, xavier", "relu, he"):
     at_40 = falls[name]["lost"].iloc[-1]
     claims.claim(f"{name}: decades lost, depth 40", at_40, between=(-0.6, 1), digits=2)
 
-# %%
 depths = {"sigmoid": (5, 5), "gelu": (7, 7), "silu": (7, 7), "relu": (9, 9)}
 depths |= {"tanh": (13, 14), "elu": (13, 14), "selu": (28, 32)}
 for name, (low, high) in depths.items():
@@ -727,8 +741,8 @@ for name, (low, high) in depths.items():
 #
 # <details><summary>Hint</summary>A geometric mean is a mean of logarithms. And mind which depth the
 # first row belongs to.</details>
-# <details><summary>More help</summary>Loop over `enumerate(ratios, start=2)`. Stop at the first row
-# whose mean logarithm is below that of `share`.</details>
+# <details><summary>More help</summary>Loop over <code>enumerate(ratios, start=2)</code>. Stop at
+# the first row whose mean logarithm is below that of <code>share</code>.</details>
 
 
 # %% tags=["exercise"]
@@ -753,8 +767,8 @@ exercises.check(first_depth)
 # ## At the controls
 #
 # Now move things yourself. **[The gain](../docs/glossary.md#gain)** is $\sigma_w$: 0.58 for
-# PyTorch's default, about 1 for Xavier's. The last three curves stay in grey, and *Reset* leads
-# back to the picture printed here.
+# PyTorch's default, about 1 for Xavier's. When you move a slider, your last three curves stay
+# in grey. *Reset* leads back to the picture printed here.
 
 
 # %%
@@ -779,8 +793,8 @@ plots.sliders(signature, depth=(2, 80, 1, 50), activation=names, gain=(0.1, 4.0,
 # under the points. A larger gain lifts its left end.
 #
 # **Quest.** Find the gain at which 50 tanh layers neither vanish nor explode, so that layer 1 gets
-# what layer 50 sends. (Then we ask the theory for 55 gains, take the quietest, and measure there, a
-# fifth below and a fifth above.)
+# what layer 50 sends. At 1 (Xavier's) a little is lost, at 2.3 (PyTorch's times 4) it grows.
+# (Then we ask the theory about 55 gains and take the quietest.)
 
 # %%
 guess = None
@@ -794,6 +808,7 @@ for gain in np.arange(95, 150) / 100:
 quiet = min(change_of, key=change_of.get)
 prediction.compare(quiet)
 
+# %%
 measured = {}
 for part in (0.8, 1, 1.2):
     setting = models.Setting(50, width, "tanh", "lecun", gain=part * quiet)
