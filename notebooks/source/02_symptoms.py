@@ -145,8 +145,7 @@ claims.claim("norm of layer 1 by the probe", flow.weight_grad_norms[0], about=3e
 # %% [markdown]
 # The other end of float32 is no better. Take a *loud* network: 24 ReLU layers whose weights are
 # eight times [He's](../docs/glossary.md#he). Here squares exceed $3 \cdot 10^{38}$, the largest
-# float32, and become `inf`. This is
-# **[overflow](../docs/glossary.md#overflow)**.
+# float32, and become `inf`. This is **[overflow](../docs/glossary.md#overflow)**.
 
 # %%
 loud = models.Setting(24, 64, "relu", "he", gain=8.0)
@@ -170,8 +169,9 @@ nn.utils.clip_grad_norm_(loud_net.parameters(), max_norm=1.0)
 huge.abs().max()
 
 # %% [markdown]
-# Nothing. Every entry was divided by `inf`, and the whole gradient became 0 without a word. (With `error_if_nonfinite=True` clipping raises an error.)
-# In your own code, `torch.linalg.vector_norm(gradient, dtype=torch.float64)` is the short way out.
+# Nothing. Every entry was divided by `inf`, and the whole gradient became 0 without a word. (With
+# `error_if_nonfinite=True` clipping raises an error.) In your own code,
+# `torch.linalg.vector_norm(gradient, dtype=torch.float64)` is the short way out.
 
 # %%
 claims.claim("loud, norm of layer 1 in float32", rows["norm in float32"], equals=float("inf"))

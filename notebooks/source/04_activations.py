@@ -476,7 +476,8 @@ exercises.check(dead_share)
 # ## Why pictures become alike
 #
 # ReLU's outputs are never negative, so their *mean* is not 0. Take two inputs at a right angle and
-# send them through one wide layer.
+# send them through one wide layer. How alike are they then? We ask for the cosine of their angle
+# ([cosine](../docs/glossary.md#cosine)): 0 at a right angle, 1 in the same direction.
 
 # %%
 torch.manual_seed(seed)
