@@ -99,9 +99,9 @@ table.loc[["mean", "std", "min", "max"]].map("{:.2f}".format)
 # > An entry of $W^\top\delta$ is a sum of $n$ independent normal numbers, so it is
 # > $\sqrt{2/n}\,\|\delta\|$ times a standard normal number $g$. Behind the ReLU a unit adds $2g^2$
 # > or 0, half of the time each, divided by $n$. The mean of this $2g^2$-or-0 is
-# > $\tfrac12\cdot2\cdot1=1$. The mean of its square is $\tfrac12\cdot4\cdot3=6$, since $\mathrm
-# > E\,g^4=3$ for such a $g$. So its variance is $6-1^2=5$, and that of the mean over $n$ units is
-# > **5/n** (Hanin and Nica 2018).
+# > $\tfrac12\cdot2\cdot1=1$. The mean of its square is $\tfrac12\cdot4\cdot3=6$, since
+# > $\mathrm E\,g^4=3$ for such a $g$. So its variance is $6-1^2=5$, and that of the mean over $n$
+# > units is **5/n** (Hanin and Nica 2018).
 #
 # So width times variance should be 5, whatever the width.
 
