@@ -71,7 +71,7 @@ plots.show(ax)
 # %% [markdown]
 # **Reading the figure.** The gradient starts on the right. Each draw wanders off, and at layer 1
 # they are far apart. Nothing is wrong with any of them: each layer multiplies the norm by a random
-# number near 1, and such a product drifts.
+# number near 1, and such products stray far.
 #
 # So look at one layer alone. A delta comes back through the weights, then through the ReLU, whose
 # [slope](../docs/glossary.md#slope) is 1 (the entry passes) or 0 (it stops), each with chance 1/2.
@@ -89,20 +89,19 @@ def one_layer(width):
 
 
 factors = one_layer(50)
-logs = factors.log()
-both = pd.DataFrame({"factor": factors, "its logarithm": logs})
-both.describe().loc[["mean", "std", "min", "max"]].map("{:.2f}".format)
+table = pd.DataFrame({"factor": factors}).describe()
+table.loc[["mean", "std", "min", "max"]].map("{:.2f}".format)
 
 # %% [markdown]
 # The mean factor is 1, as promised. But the layers scatter around it by about 0.3, and some are far
-# out. (The logarithm comes later.) Where does the scatter come from? Let the layer have $n$ units.
+# out. Where does the scatter come from? Let the layer have $n$ units.
 #
 # > An entry of $W^\top\delta$ is a sum of $n$ independent normal numbers, so it is
 # > $\sqrt{2/n}\,\|\delta\|$ times a standard normal number $g$. Behind the ReLU a unit adds $2g^2$
 # > or 0, half of the time each, divided by $n$. The mean of this $2g^2$-or-0 is
 # > $\tfrac12\cdot2\cdot1=1$. The mean of its square is $\tfrac12\cdot4\cdot3=6$, since
-# > $\mathrm E\,g^4=3$. So its variance is $6-1^2=5$, and that of the mean over $n$ units is **5/n**
-# > (Hanin and Nica 2018).
+# > $\mathrm E\,g^4=3$ for such a $g$. So its variance is $6-1^2=5$, and that of the mean over $n$
+# > units is **5/n** (Hanin and Nica 2018).
 #
 # So width times variance should be 5, whatever the width.
 
@@ -110,21 +109,23 @@ both.describe().loc[["mean", "std", "min", "max"]].map("{:.2f}".format)
 rows = []
 for width in (10, 50, 250):
     variance = one_layer(width).var().item()
-    rows.append({"width": width, "variance": variance, "width x variance": width * variance})
     found = width * variance
+    rows.append({"width": width, "variance": variance, "width x variance": found})
     claims.claim(f"one layer of {width}: width times variance", found, about=5, within=0.25)
 claims.claim("one layer of 50: mean factor", factors.mean(), about=1, within=0.04)
 pd.DataFrame(rows).set_index("width").map("{:.2g}".format)
 
 # %% [markdown]
+# It is, up to the luck of a thousand draws.
+#
 # Now many layers. Their factors multiply, so their *logarithms* add up. Write a factor as $1+x$,
 # where $x$ has mean 0 and mean square $5/n$. For small $x$, $\log(1+x)\approx x-x^2/2$, on average
-# $-\tfrac12\cdot5/n$: *below* 0, though the mean factor is 1. For 50 units it is -0.05, close to
-# what stands in the first table. That is little, but it adds up.
+# $-\tfrac12\cdot5/n$: *below* 0, though the mean factor is 1. For 50 units it is -0.05. That is
+# little, but it adds up.
 #
 # Let $s$ be the **share** of the squared norm that gets through all layers. We measure it in a
-# thousand real networks at once (one more axis in front), where not a coin but the signal decides
-# which units are on: a signal goes up, a delta comes down.
+# thousand real networks at once, where not a coin but the signal decides which units are on: a
+# signal goes up, a delta comes down.
 #
 # **Predict.** Width 50, 20 layers: which share $s$ does the *typical* network keep (the median)?
 
@@ -155,7 +156,9 @@ kept = np.exp(found["20 layers"])
 prediction.compare(np.median(kept))
 
 # %% [markdown]
-# A sum of many independent random numbers is normal, a bell (the central limit theorem). So
+# A sum of many independent random numbers is normal, a bell (the central limit theorem). Each layer
+# adds $-\tfrac12\cdot5/n$ to the mean of $\log s$ and about $5/n$ to its variance
+# ([formulas](../docs/formulas.md#luck-in-narrow-networks)):
 #
 # $$\log s \sim N(-\beta/2,\ \beta), \qquad \beta = 5\sum_l \frac1{n_l}.$$
 #
@@ -182,13 +185,15 @@ plots.show(ax)
 
 # %%
 deep = found["20 layers"]
+claims.claim("1 layer: mean of log s", found["1 layer"].mean(), between=(-0.1, -0.02))
 claims.claim("20 layers: mean of log s", deep.mean(), about=-1, within=0.2)
 claims.claim("20 layers: variance of log s", deep.var(), about=2, within=0.25)
 claims.claim("20 layers: mean of s", kept.mean(), between=(0.7, 1.4))
 claims.claim("20 layers: median of s", np.median(kept), about=np.exp(-1), within=0.2)
 
 # %% [markdown]
-# **Question.** You want a *typical* ReLU network nearer to the mean. Which change does it?
+# **Question.** You want the *typical* network of 20 layers of 50 nearer to the mean. Which change
+# does it?
 #
 # <details><summary>Twice as many layers</summary>Not this: each layer adds its $5/n$ to beta, and
 # the middle moves further to the left.</details>
@@ -274,7 +279,8 @@ plots.show(axes[0])
 #
 # How far a matrix stretches its directions has a name. The half-axes of the ellipse, longest first,
 # are its **[singular values](../docs/glossary.md#singular-value)**, and `torch.linalg.svdvals`
-# returns them. We hold them to the largest and the smallest distance of a point of the ellipse.
+# returns them. We compare them with the largest and the smallest distance of its points from the
+# centre.
 
 # %%
 distances = (gaussian[0] @ circle).norm(dim=0)  # (points,)
@@ -303,11 +309,12 @@ generator = torch.Generator().manual_seed(seed)
 matrices = torch.randn(draws, 64, 64, generator=generator) / 8  # variance 1/64
 left = torch.linalg.qr(matrices).R.diagonal(dim1=1, dim2=2).square().mean(dim=0)  # (64,)
 numbers = np.array([1, 16, 32, 48, 64])
-columns = {"left over, squared": left[numbers - 1], "(N - k + 1) / N": (65 - numbers) / 64}
+columns = {"left over, squared": left[numbers - 1], "(N - k + 1) / N": (64 - numbers + 1) / 64}
 pd.DataFrame(columns, index=pd.Index(numbers, name="direction k")).map("{:.3f}".format)
 
 # %% [markdown]
 # They agree. Each of $L$ layers treats whatever $k$ directions arrive in this way, so
+# ([formulas](../docs/formulas.md#singular-values))
 #
 # $$s_k \approx \Big(\frac{N-k+1}{N}\Big)^{L/2} \text{ (Gaussian)}, \qquad
 # s_k = 1 \text{ (orthogonal)}.$$
@@ -344,7 +351,7 @@ prediction.compare(linear["Gaussian"][32 - 1])
 tanh = {"Gaussian": stretches("lecun", "tanh", 1.02)}
 tanh["orthogonal"] = stretches("orthogonal", "tanh", 1.02)
 order = np.arange(1, 65)
-lines = {"Gaussian": ((65 - order) / 64) ** 20, "orthogonal": np.ones(64)}
+lines = {"Gaussian": ((64 - order + 1) / 64) ** 20, "orthogonal": np.ones(64)}
 
 figure, axes = plots.panels(2)
 look = {"x": order, "yscale": "log", "xlabel": "direction k, most stretched first"}
@@ -359,14 +366,16 @@ plots.show(axes[0])
 # lost direction become one picture. (At the top the dashed line is too low: the formula is meant
 # for depths far beyond the width.) Orthogonal weights lose nothing.
 #
-# Right: tanh, with weights 1.02 times as large, changes little. Orthogonal layers still treat all
-# but the last few directions much alike. ReLU has no such start: it deletes about half of the
-# directions in every layer.
+# Right: tanh, with weights 1.02 times as large, changes little. Orthogonal layers still treat the
+# first half of the directions alike within a factor of 4. ReLU has no such start: at each picture
+# it switches off about half of the units of every layer.
 
 # %%
 middle = linear["Gaussian"][32 - 1]
 spread = {name: values[0] / values[32 - 1] for name, values in tanh.items()}
 uneven = np.abs(linear["orthogonal"] - 1).max()
+gap = np.abs(left.numpy() - (64 - order + 1) / 64).max()
+claims.claim("left over, squared: off (N - k + 1) / N by", gap, below=0.03)
 claims.claim("Gaussian, linear: the middle one", middle, about=(33 / 64) ** 20, factor=3)
 claims.claim("Gaussian, linear: the largest", linear["Gaussian"][0], between=(3, 12))
 claims.claim("orthogonal, linear: all within 0.0001 of 1", uneven < 1e-4)
@@ -374,12 +383,12 @@ claims.claim("Gaussian, tanh: largest over middle", spread["Gaussian"], above=1e
 claims.claim("orthogonal, tanh: largest over middle", spread["orthogonal"], below=4)
 
 # %% [markdown]
-# **Question.** A delta keeps its norm through 40 Gaussian layers. How many of the 64 directions got
-# through unharmed?
+# **Question.** A delta keeps its norm through 40 layers. How many of the 64 directions got through
+# unharmed?
 #
 # <details><summary>All of them</summary>Not this: that holds for orthogonal layers.</details>
-# <details><summary>About half of them</summary>Not this: the middle one was down to a
-# millionth.</details>
+# <details><summary>About half of them</summary>Not this: under Gaussian weights the middle one was
+# down to a millionth.</details>
 # <details><summary>The norm does not tell</summary>Right. A few stretched directions can carry the
 # whole norm. Only the singular values show the others.</details>
 
@@ -446,7 +455,8 @@ points.map("{:.2f}".format)
 # Xavier's variance 1 is in order, 4 is in chaos, and 1.76 is
 # [critical](../docs/glossary.md#critical): chi is 1.
 #
-# In $L$ layers the delta *norm* changes by $\chi^{L/2}$. Depth is best counted in units of
+# In $L$ layers the delta *norm* changes by $\chi^{L/2}$
+# ([formulas](../docs/formulas.md#depth-in-units)). Depth is best counted in units of
 #
 # $$\xi = \frac1{|\log\chi|} \qquad\text{(the Greek letter xi)},$$
 #
@@ -485,8 +495,8 @@ def starts(layers):
     found = {}
     for name, rule in (("Gaussian", "lecun"), ("orthogonal", "orthogonal")):
         for variance in variances:
-            look = {"gain": variance**0.5, "bias_var": 0.05}
-            found[name, variance] = models.Setting(layers, 32, "tanh", rule, **look)
+            options = {"gain": variance**0.5, "bias_var": 0.05}
+            found[name, variance] = models.Setting(layers, 32, "tanh", rule, **options)
     return found
 
 
@@ -503,9 +513,10 @@ results = pd.DataFrame(rows)
 results[["weights", "depth", "variance"]].head(3)
 
 # %% [markdown]
-# `results` has a row for each network; its accuracies stand in the columns `train` and `test`. For
-# the map theory adds two lines: the depth at which the delta norm has changed by 1 decade, and by
-# 4. Theory knows nothing of digits, of Adam, or of width 32.
+# `results` has a row for each network; its accuracies stand in the columns `train` and `test` (not
+# shown: processors differ a little). For the map theory adds two lines: the depth at which the
+# delta norm has changed by 1 decade, and by 4. Theory knows nothing of digits, of Adam, or of width
+# 32.
 
 # %%
 grid = np.geomspace(0.45, 6.7, 120)
@@ -528,13 +539,13 @@ plots.show(axes[0])
 # Begin with the lower lines: below them, with less than one decade of change, nearly everything
 # trains, up to depth 40. Beyond the upper lines nothing does. Between them it fades.
 #
-# Now look at the peak. On the critical line $\xi$ is endless, so theory puts no bound on depth. But
-# at depth 80 the Gaussian networks have faded and the orthogonal ones have not. You know why: the
-# directions die, and chi cannot see it.
+# Now look at the peak. On the critical line $\xi$ is infinite, so theory puts no bound on depth.
+# But at depth 80 the Gaussian networks have faded and the orthogonal ones have not. You know why:
+# the directions die, and chi cannot see it.
 #
-# The colours hide *what* is learnt. In chaos (variance 4, 20 layers) the test accuracy is far below
-# the training accuracy: chaos drives alike pictures apart, and the network learns them by heart.
-# And this is one recipe: more steps raise the peak ([the fine
+# The colours hide *what* is learnt. In chaos (orthogonal, variance 4, 20 layers) the test accuracy
+# is far below the training accuracy: chaos drives alike pictures apart, and the network learns them
+# by heart. And this is one recipe: more steps raise the peak ([the fine
 # map](experiments/phase_diagram.ipynb)).
 
 # %%
@@ -577,8 +588,8 @@ claims.claim("chaos: training minus test accuracy", gap, above=0.3, drifts=True)
 # 3. **orthogonal** weights, so that no direction dies;
 # 4. a **learning rate** for the hidden layers that shrinks with depth.
 #
-# One piece at a time. First the gain ($\sigma_w$, the root of the weight variance). Here is chi for
-# several gains, with biases of variance 0.00002.
+# First the gain ($\sigma_w$, the root of the weight variance). Here is chi for several gains, with
+# biases of variance 0.00002.
 
 # %%
 rows = []
@@ -622,17 +633,8 @@ for name, net in train.each(nets.items()):
 prediction.compare(lost["orthogonal, 0.95"])
 pd.DataFrame({"decades lost": lost}).map("{:.0f}".format)
 
-# %%
-predicted = -np.log10(models.predicted_profile(settings["the recipe"], inputs)[0])
-claims.claim("the recipe: decades lost, predicted", predicted, between=(0.8, 1))
-claims.claim("the recipe: decades lost", lost["the recipe"], between=(0.6, 1))
-claims.claim("Gaussian, 1.02: decades lost", lost["Gaussian, 1.02"], between=(-1.5, 8))
-claims.claim("Xavier: decades lost", lost["Xavier"], between=(1, 8))
-claims.claim("orthogonal, 0.95: decades lost", lost["orthogonal, 0.95"], between=(22.5, 23.5))
-claims.claim("orthogonal, 1.2: decades lost", lost["orthogonal, 1.2"], between=(-7.5, -6), digits=1)
-
 # %% [markdown]
-# A gain 7 % lower costs 23 decades; at 1.2 the delta *grows* by nearly seven. The recipe loses less
+# A gain 7 % lower costs 23 decades; at 1.2 the delta *grows* by about seven. The recipe loses less
 # than one, as theory said before the network was built, most of it in the first layers, where $q$
 # comes down to its fixed point.
 #
@@ -641,11 +643,23 @@ claims.claim("orthogonal, 1.2: decades lost", lost["orthogonal, 1.2"], between=(
 #
 # To count directions, find the variance $\lambda_i$ of the points along each (the squared singular
 # values of the table of points, less its mean), and take
+# ([formulas](../docs/formulas.md#directions-in-use))
 #
 # $$\Big(\sum_i\lambda_i\Big)^2 \Big/ \sum_i\lambda_i^2,$$
 #
 # the **[participation ratio](../docs/glossary.md#participation-ratio)**. With $n$ equal variances
 # it is $n^2/n=n$. We try it on points that we know.
+
+
+# %%
+predicted = -np.log10(models.predicted_profile(settings["the recipe"], inputs)[0])
+claims.claim("the recipe: decades lost, predicted", predicted, between=(0.8, 1))
+claims.claim("the recipe: decades lost", lost["the recipe"], between=(0.6, 1))
+claims.claim("chi at gain 1.02: below 1 by", 1 - gains.loc[1.02, "chi"], about=0.0004, within=0.1)
+claims.claim("Gaussian, 1.02: decades lost", lost["Gaussian, 1.02"], between=(-1.5, 8))
+claims.claim("Xavier: decades lost", lost["Xavier"], between=(1, 8))
+claims.claim("orthogonal, 0.95: decades lost", lost["orthogonal, 0.95"], between=(22.5, 23.5))
+claims.claim("orthogonal, 1.2: decades lost", lost["orthogonal, 1.2"], between=(-7.5, -6), digits=1)
 
 
 # %%
@@ -661,8 +675,8 @@ examples = {"corners of a square": square}
 examples["the square, 3 times as wide"] = square * torch.tensor([3.0, 1.0])
 examples["the square, 100 times as wide"] = square * torch.tensor([100.0, 1.0])
 examples["64 digits, as pixels"] = inputs
-easy = {name: directions(points) for name, points in examples.items()}
-pd.DataFrame({"directions": easy}).map("{:.1f}".format)
+known = {name: directions(points) for name, points in examples.items()}
+pd.DataFrame({"directions": known}).map("{:.1f}".format)
 
 # %% [markdown]
 # A square uses 2 directions. Stretched, it comes ever closer to a line, which uses 1. The digits
@@ -685,13 +699,14 @@ pd.DataFrame({"directions": shown}).map("{:.1f}".format)
 
 # %%
 claims.claim("corners of a square", directions(square), about=2, within=1e-5)
+claims.claim("64 digits, as pixels", known["64 digits, as pixels"], between=(8, 16))
 claims.claim("the recipe: directions", spread["the recipe"], between=(14, 25))
 claims.claim("Gaussian, 1.02: directions", spread["Gaussian, 1.02"], between=(1, 1.2))
 claims.claim("Xavier: directions", spread["Xavier"], between=(1, 1.2))
 
 # %% [markdown]
-# *One.* All digits lie on a line, and nobody tells ten digits apart on a line. The norm of delta,
-# this course's favourite number, does not show it. With the recipe they still differ in some
+# *One.* All digits lie on a line: a single number is left of each picture, too little to tell ten
+# digits apart. The norm of delta does not show it. With the recipe they still differ in some
 # seventeen directions.
 #
 # ## How long a step?
@@ -723,6 +738,11 @@ for layers in (10, 100, 1000):
 steps = pd.DataFrame(rows).set_index("layers")
 steps.map("{:.2g}".format)
 
+# %% [markdown]
+# At one rate, ten times as many layers move the output about ten times as far. With $0.01/L$ it
+# moves by a tenth or two of its size at any depth. This is our rate for the hidden layers. The
+# first and the last layer stand alone and keep Adam's usual 0.001.
+
 # %%
 same, shrinking = steps["rate 0.00001"], steps["rate 0.01 / layers"]
 claims.claim("same rate: 100 layers over 10", same[100] / same[10], about=10, factor=1.6)
@@ -731,10 +751,6 @@ claims.claim("0.01 / layers: the least of three", shrinking.min(), above=0.07)
 claims.claim("0.01 / layers: the most of three", shrinking.max(), below=0.3)
 
 # %% [markdown]
-# At one rate, ten times as many layers move the output about ten times as far. With $0.01/L$ it
-# moves by a tenth or two of its size at any depth. This is our rate for the hidden layers. The
-# first and the last layer stand alone and keep Adam's usual 0.001.
-#
 # Now train. The *frozen twin* starts likewise, but its hidden layers stay as they were drawn (a
 # rate of 0): it shows what the two ends can do alone. A third network has Adam's usual rate
 # everywhere. Then the four neighbours, 30 steps each. (About half a minute; we count the
@@ -775,14 +791,13 @@ plots.show(axes[0])
 # %% [markdown]
 # **Reading the figure.** Left: a plain network of 1,000 layers learns, in seconds. With the usual
 # rate for all layers it learns nothing. The frozen twin learns, too: two trained ends around a
-# thousand layers that lose nothing. Its accuracy even looks decent, but its loss stays well above
-# that of the recipe: the hidden layers do their part. Whoever boasts of a thousand layers should
-# show this twin beside them.
+# thousand layers that lose nothing. Its accuracy looks decent, but its loss stays well above that
+# of the recipe: the hidden layers do their part.
 #
 # Right: the neighbours fail for three reasons, each measured before any training. At gain 0.95 the
-# gradient is 23 decades down. At 1.2 it is up by nearly seven. With Gaussian weights or Xavier's
-# all pictures lie on one line. The window of gains is a few per cent wide: this is the
-# **[edge of chaos](../docs/glossary.md#edge-of-chaos)**.
+# gradient is 23 decades down. At 1.2 it is up by about seven. With Gaussian weights or Xavier's all
+# pictures lie on one line. The window of gains is narrow, somewhere between 0.95 and 1.2: this is
+# the **[edge of chaos](../docs/glossary.md#edge-of-chaos)**.
 
 # %%
 good, twin, usual = runs["the recipe"], runs["frozen twin"], runs["rate 0.001 for all"]
@@ -800,16 +815,16 @@ for name in list(settings)[1:]:
 # %% [markdown]
 # ## Ten times deeper
 #
-# Why is there a window at all, and how narrow is it at 10,000 layers? Theory alone answers. How
-# does $\xi$ depend on the gain, without bias?
+# Why is there a window at all, and how narrow is it at 10,000 layers? How does $\xi$ depend on the
+# gain, without bias?
 
 # %%
 rows = []
 for gain in (1.1, 1.05, 1.02, 1.01, 1.005, 1.002):
-    reach = 1 / np.log(theory.fixed_point("tanh", gain**2).chi)
-    rows.append({"gain": gain, "xi": reach, "(gain - 1)^2 xi": (gain - 1) ** 2 * reach})
+    xi = 1 / np.log(theory.fixed_point("tanh", gain**2).chi)
+    rows.append({"gain": gain, "xi": xi, "(gain - 1)^2 xi": (gain - 1) ** 2 * xi})
 law = pd.DataFrame(rows).set_index("gain")
-law.map("{:.3g}".format)
+law.round({"xi": 0, "(gain - 1)^2 xi": 3})
 
 # %% [markdown]
 # Half as far from 1, four times as deep: the last column settles at $3/4$, so
@@ -833,8 +848,8 @@ claims.claim("chi - 1 at gain 1.02, no bias", above_one, about=0.0005, within=0.
 # %% [markdown]
 # To stay equally deep in units of $\xi$, then, **gain - 1 must shrink like depth to the power
 # -1/2**. And the bias variance like depth to the power -3/2: a bias variance $b$ lowers chi by
-# about $b/q$, which must fall like 1/depth, and $q$ is about gain - 1. We start with our recipe at
-# 1,000 layers.
+# about $b/q$ (the fixed point of the box becomes $\sigma_w^2(1-2q)=1-b/q$), which must fall like
+# 1/depth, and $q$ is about gain - 1. We start with our recipe at 1,000 layers.
 
 # %%
 unscaled = theory.fixed_point("tanh", 1.02**2, 2e-5).chi

@@ -86,8 +86,8 @@ claims.claim("the skip adds I", torch.allclose(whole, torch.eye(3) + alone))
 claims.claim("theirs agrees with ours", torch.equal(block(x), x + torch.sigmoid(layer(x))))
 
 # %% [markdown]
-# All [five articles](../docs/sources.md#the-five-articles) recommend skips. Two print code, and not
-# the same code:
+# All [five articles](../docs/sources.md#the-five-articles) recommend skips. Two print code, not the
+# same:
 #
 # * the answer: `relu(layer(x) + x)`. The activation comes after the sum, so we call it
 #   **[post-add](../docs/glossary.md#post-add)**;
@@ -272,7 +272,7 @@ prediction = claims.predict("Growth of the square over 20 blocks?", guess)
 
 
 # %%
-def run(block, layers, start=torch.clone):
+def run(block, layers, start=torch.clone):  # start: done to the pictures before the first block
     """Return the signals before the first block and after each one, and their gradients."""
     signals = [start(torch.randn(64, 128).double()).requires_grad_()]  # (pictures, units)
     for layer in layers:
@@ -346,17 +346,21 @@ def per_block(block, **options):
     return ends ** (1 / blocks)
 
 
-options = {"new_layer": lambda: nn.Linear(128, 128).double(), "start": torch.relu}
-found = pd.DataFrame({"x + W relu(x)": per_block(plus, new_layer=options["new_layer"])})
-found["x + relu(Wx)"] = per_block(pre_add, **options)
-found["relu(x + Wx)"] = per_block(lambda x, layer: torch.relu(x + layer(x)), **options)
+default = {"new_layer": lambda: nn.Linear(128, 128).double()}  # PyTorch's weights
+found = pd.DataFrame({"x + W relu(x)": per_block(plus, **default)})
+found["x + relu(Wx)"] = per_block(pre_add, start=torch.relu, **default)
+post_add = per_block(lambda x, layer: torch.relu(x + layer(x)), start=torch.relu, **default)
+found["relu(x + Wx)"] = post_add
 found
 
 # %%
-said = {"x + W relu(x)": [1.17, 1.17], "x + relu(Wx)": [1.56, 1.29], "relu(x + Wx)": [1.27, 1.15]}
-off = (found / pd.DataFrame(said, index=["signal", "gradient"]) - 1).abs().max(axis=None)
+said = {"x + W relu(x)": {"signal": 1.17, "gradient": 1.17}}
+said["x + relu(Wx)"] = {"signal": 1.56, "gradient": 1.29}
+said["relu(x + Wx)"] = {"signal": 1.27, "gradient": 1.15}
+for name, factors in said.items():
+    for place, factor in factors.items():
+        claims.claim(f"{name}: {place}", found.loc[place, name], about=factor, within=0.04)
 settled = per_block(pre_add, start=torch.relu)["signal"]
-claims.claim("the six factors: off 1.17, 1.17, 1.56, 1.29, 1.27, 1.15 by", off, below=0.04)
 claims.claim("pre-add, He's weights: per block", settled, about=2.904, within=0.04)
 for rho, factor in ((1, 2.904), (1 / 6, 1.58)):
     right = 1 + rho + 2 * rho / (math.pi * (math.sqrt(factor) - 1))
@@ -432,9 +436,9 @@ words |= {"title": "Doubling, and cures", "yscale": "log"}
 plots.show(plots.curves(gradients, lines, x=range(blocks + 1), **words))
 
 # %% [markdown]
-# **Reading the figure.** The gradient flows from right to left. Points are measured; dashed lines
-# are what we worked out. `x + F` doubles at every block. Pre-norm bends: what it adds counts for
-# less and less. The scaled branch stays below 3. The other three are level.
+# **Reading the figure.** The gradient flows from right to left. `x + F` doubles at every block.
+# Pre-norm bends: what it adds counts for less and less. The scaled branch stays below 3. The other
+# three are level.
 #
 # ### Is a level norm enough?
 #
@@ -466,23 +470,22 @@ plots.show(ax)
 
 
 # %%
+least = min(runs[name].test_accuracy for name in ("F / sqrt(L)", "pre-norm", "ReZero", "Fixup"))
+claims.claim("x + F: its loss is not finite", runs["x + F"].stopped is not None)
+claims.claim("half-sum: accuracy", runs["half-sum"].test_accuracy, below=0.6, drifts=True)
+claims.claim("the other four: least accuracy", least, above=0.85, drifts=True)
+
+# %%
 cosines = pd.DataFrame(0.0, index=["before", "after"], columns=["half-sum", "F / sqrt(L)"])
 for name in cosines:
     for draw in range(4):
         net = models.build(contest[name], 64, 10, 1000 * seed + draw)
-        before = net[0](layer_norm(inputs, (64,)))  # (pictures, units)
+        before = net[0](layer_norm(inputs, (64,)))  # each picture: mean 0, mean square 1
         after = net[1:-2](before)  # (pictures, units)
         for place, signal in (("before", before), ("after", after)):
             directions = normalize(signal)  # each picture's signal, with length 1
             cosines.loc[place, name] += (directions @ directions.T).mean().item() / 4
 cosines
-
-# %%
-least = min(runs[name].test_accuracy for name in ("F / sqrt(L)", "pre-norm", "ReZero", "Fixup"))
-claims.claim("x + F: its loss is not finite", runs["x + F"].stopped is not None)
-claims.claim("half-sum: accuracy", runs["half-sum"].test_accuracy, below=0.6, drifts=True)
-claims.claim("the other four: least accuracy", least, above=0.85, drifts=True)
-claims.claim("cosine before the first block", cosines.loc["before"].max(), below=0.1)
 
 # %% [markdown]
 # Under the half-sum all pictures have become alike, with a cosine above 0.8: what the last layer
@@ -560,7 +563,8 @@ def by_length(layers, scale=1.0):
     paths = torch.zeros(len(signals), 64, 128).double()  # (lengths, pictures, units)
     paths[0] = gradients[-1]  # behind the last block nothing is passed yet
     for signal, layer in reversed(list(zip(signals[:-1], layers, strict=True))):
-        paths[1:] += scale * (paths[:-1] @ layer.weight.detach()) * (signal > 0)
+        longer = scale * (paths[:-1] @ layer.weight.detach()) * (signal > 0)
+        paths[1:] += longer  # by the branch; what came by the skip stays where it is
     claims.claim("all paths together are the gradient", torch.allclose(paths.sum(0), gradients[0]))
     return (paths.square().sum(dim=(1, 2)) / paths.square().sum()).numpy()
 
@@ -614,6 +618,7 @@ for _ in range(deep):
 claims.claim("theory: cosine after 25 plain layers", plain, about=0.963, within=0.002)
 claims.claim("theory: cosine after 50 half-sum blocks", halved, about=0.960, within=0.002)
 measured_after = cosines.loc["after"]
+claims.claim("cosine before the first block", cosines.loc["before"].max(), below=0.1)
 claims.claim("measured: half-sum", measured_after["half-sum"], between=(0.8, 1))
 claims.claim("measured: F / sqrt(L)", measured_after["F / sqrt(L)"], between=(0.15, 0.4))
 
@@ -682,9 +687,9 @@ def derivative(draw, layers=24, norm=False, skips=False):
     x = torch.linspace(-2, 2, 256).double()[:, None].requires_grad_()  # (inputs, 1)
     h = x @ torch.randn(1, 200, **options) + torch.randn(200, **options)  # (inputs, units)
     for _ in range(layers - 1):
-        z = (h - h.mean(0).detach()) / h.std(0).detach() if norm else h  # batch norm
+        z = (h - h.mean(0).detach()) / h.std(0).detach() if norm else h  # batch norm, held fixed
         branch = torch.relu(z) @ torch.randn(200, 200, **options) / 10  # He's: variance 2 / 200
-        h = h + 0.1 * branch if skips else branch
+        h = (h + 0.1 * branch) if skips else branch
     output = torch.relu(h) @ torch.randn(200, 1, **options)
     return torch.autograd.grad(output.sum(), x)[0].flatten().numpy()
 
@@ -706,7 +711,8 @@ pd.DataFrame({"correlation of neighbours": neighbours})
 # A **correlation** of 1 says that two numbers rise and fall together, 0 that one says nothing about
 # the other. After one layer neighbours nearly agree; after 24 plain layers they still agree well.
 #
-# Now batch norm. The signal keeps its size, while the gradient grows by 1.21 per layer ([lesson
+# Now batch norm. (Its mean and spread are held constant, so that each input has its own
+# derivative.) The signal keeps its size, while the gradient grows by 1.21 per layer ([lesson
 # 07](07_normalization.ipynb)). It says how much a small difference between inputs is enlarged, and
 # $1.21^{24}$ is about 97.
 #
@@ -734,14 +740,14 @@ plots.curves(shown, x=places, ax=axes[0], legend=False, **words)
 words = {"xlabel": "distance of two inputs", "ylabel": "correlation", "title": "Mean of ten draws"}
 plots.curves(fading, x=distances, ax=axes[1], **words)
 axes[0].set_yticks([])
-axes[1].set_ylim(-0.15, 1.6)
+axes[1].set(ylim=(-0.15, 1.6), yticks=[0, 0.5, 1])
 plots.show(axes[0])
 
 # %% [markdown]
 # **Reading the figure.** Same colours left and right. After 1 layer the derivative wanders; after
-# 24 plain layers it is more jagged and still wanders. With batch norm it is **white noise**. Two
-# neighbours, made some 100 times more different, have become strangers: each input has a gradient
-# of its own. Skips with a small branch, $x + 0.1\,F(x)$, bring the wandering back.
+# 24 plain layers it is more jagged and still wanders. With batch norm it is noise. Two neighbours,
+# made some 100 times more different, have become strangers: each input has a gradient of its own.
+# Skips with a small branch, $x + 0.1\,F(x)$, bring the wandering back.
 
 # %%
 claims.claim("1.21 in each of 24 layers", 1.21**24, about=97, within=0.01)
@@ -811,9 +817,9 @@ plots.show(axes[0])
 
 # %% [markdown]
 # **Reading the figure.** Left, the size. The deep plain network (orange) rises towards layer 1, by
-# 1.17 per layer: an explosion, if anything. Right, the direction, and orange is the odd one out:
-# the gradients of two batches of 256 pictures are at right angles in most layers. With skips, at
-# the same depth, they agree.
+# 1.17 per layer: an explosion. Right, the direction, and orange is the odd one out: the gradients
+# of two batches of 256 pictures are at right angles in most layers. With skips, at the same depth,
+# they agree.
 #
 # Size or direction, which decides? We train these four, and two more tries (about a minute):
 #
@@ -879,7 +885,7 @@ claims.claim("plain, 44, trained: decades lost", later, between=(0.2, 2.7), drif
 # <details><summary>The norm of the gradient at layer 1</summary>Not this: it did not vanish, and
 # Adam, which takes its size out, did not help.</details>
 # <details><summary>The cosine between the gradients of two batches</summary>Right. It is near 0, so
-# the steps of different batches undo one another.</details>
+# the step for one batch does nothing for another.</details>
 # <details><summary>The number of weights</summary>Not this: a skip has no weights.</details>
 
 # %% [markdown]
@@ -930,7 +936,7 @@ exercises.check(my_branch_scale)
 # | reduce the effective depth | encyclopaedia entry | true | 50 blocks: 25, 7 or 1 |
 # | He et al. (2016) as a source | blog post | misleading | gradients grew; direction lost |
 # | depth without skips as a cause | study notes | not by itself | 44 plain tanh layers learn |
-# | the way to 100+ layers | chapter | in history only | the same |
+# | the way to 100+ layers | chapter | in history only | lesson 06: 1,000 plain layers |
 #
 # ## What this does not show
 #
