@@ -626,8 +626,9 @@ plots.show(ax)
 #
 # Now the exceptions. Three ReLU networks with skips *gain* more than 0.6 decades, and their loss
 # soon [overflows](../docs/glossary.md#overflow). And the plain ReLU network with He's weights loses
-# *nothing* in 20 layers, yet it falls behind nearly everybody in the window. A small loss of decades
-# was **needed here, and not enough**. The ledger sees one illness, and a network can have another.
+# *nothing* in 20 layers, yet it falls behind nearly everybody in the window. A small loss of
+# decades was **needed here, and not enough**. The ledger sees one illness, and a network can have
+# another.
 
 # %%
 starved = runs[runs["lost"] > 2]

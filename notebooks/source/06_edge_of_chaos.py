@@ -637,7 +637,18 @@ pd.DataFrame({"decades lost": lost}).map("{:.0f}".format)
 # A gain 7 % lower costs 23 decades; at 1.2 the delta *grows* by about seven. The recipe loses less
 # than one, as theory said before the network was built, most of it in the first layers, where $q$
 # comes down to its fixed point.
-#
+
+# %%
+predicted = -np.log10(models.predicted_profile(settings["the recipe"], inputs)[0])
+claims.claim("the recipe: decades lost, predicted", predicted, between=(0.8, 1))
+claims.claim("the recipe: decades lost", lost["the recipe"], between=(0.6, 1))
+claims.claim("chi at gain 1.02: below 1 by", 1 - gains.loc[1.02, "chi"], about=0.0004, within=0.1)
+claims.claim("Gaussian, 1.02: decades lost", lost["Gaussian, 1.02"], between=(-1.5, 8))
+claims.claim("Xavier: decades lost", lost["Xavier"], between=(1, 8))
+claims.claim("orthogonal, 0.95: decades lost", lost["orthogonal, 0.95"], between=(22.5, 23.5))
+claims.claim("orthogonal, 1.2: decades lost", lost["orthogonal, 1.2"], between=(-7.5, -6), digits=1)
+
+# %% [markdown]
 # Gaussian weights and Xavier's look bearable, a few decades down. So look at the third piece. After
 # all layers, in how many directions do the 64 pictures still differ?
 #
@@ -649,17 +660,6 @@ pd.DataFrame({"decades lost": lost}).map("{:.0f}".format)
 #
 # the **[participation ratio](../docs/glossary.md#participation-ratio)**. With $n$ equal variances
 # it is $n^2/n=n$. We try it on points that we know.
-
-
-# %%
-predicted = -np.log10(models.predicted_profile(settings["the recipe"], inputs)[0])
-claims.claim("the recipe: decades lost, predicted", predicted, between=(0.8, 1))
-claims.claim("the recipe: decades lost", lost["the recipe"], between=(0.6, 1))
-claims.claim("chi at gain 1.02: below 1 by", 1 - gains.loc[1.02, "chi"], about=0.0004, within=0.1)
-claims.claim("Gaussian, 1.02: decades lost", lost["Gaussian, 1.02"], between=(-1.5, 8))
-claims.claim("Xavier: decades lost", lost["Xavier"], between=(1, 8))
-claims.claim("orthogonal, 0.95: decades lost", lost["orthogonal, 0.95"], between=(22.5, 23.5))
-claims.claim("orthogonal, 1.2: decades lost", lost["orthogonal, 1.2"], between=(-7.5, -6), digits=1)
 
 
 # %%
@@ -697,6 +697,11 @@ prediction.compare(spread["Xavier"])
 shown = {name: spread[name] for name in ("the recipe", "Gaussian, 1.02", "Xavier")}
 pd.DataFrame({"directions": shown}).map("{:.1f}".format)
 
+# %% [markdown]
+# *One.* All digits lie on a line: a single number is left of each picture, too little to tell ten
+# digits apart. The norm of delta does not show it. With the recipe they still differ in some
+# seventeen directions.
+
 # %%
 claims.claim("corners of a square", directions(square), about=2, within=1e-5)
 claims.claim("64 digits, as pixels", known["64 digits, as pixels"], between=(8, 16))
@@ -705,10 +710,6 @@ claims.claim("Gaussian, 1.02: directions", spread["Gaussian, 1.02"], between=(1,
 claims.claim("Xavier: directions", spread["Xavier"], between=(1, 1.2))
 
 # %% [markdown]
-# *One.* All digits lie on a line: a single number is left of each picture, too little to tell ten
-# digits apart. The norm of delta does not show it. With the recipe they still differ in some
-# seventeen directions.
-#
 # ## How long a step?
 #
 # The last piece is the learning rate. Each layer takes its step as if the others stood still. But
@@ -865,6 +866,12 @@ for layers in (1000, 10_000, 100_000):
 deeper = pd.DataFrame(rows).set_index("depth")
 deeper.map("{:.4g}".format)
 
+# %% [markdown]
+# Scaled in this way, a hundred times as many layers lose the same tenth of a decade at the fixed
+# point. With the recipe of 1,000 layers, unchanged, they would lose nine. Theory promises nothing
+# about training, but [ten thousand layers](experiments/ten_thousand_layers.ipynb) do train, to
+# above 0.93, even at gain 1.02.
+
 # %%
 lost_scaled, lost_unscaled = deeper["decades lost"], deeper["with gain 1.02"]
 claims.claim(
@@ -874,11 +881,6 @@ claims.claim("100,000 layers, scaled", lost_scaled[100_000], about=0.1, within=0
 claims.claim("100,000 layers, gain 1.02", lost_unscaled[100_000], about=9.3, within=0.02)
 
 # %% [markdown]
-# Scaled in this way, a hundred times as many layers lose the same tenth of a decade at the fixed
-# point. With the recipe of 1,000 layers, unchanged, they would lose nine. Theory promises nothing
-# about training, but [ten thousand layers](experiments/ten_thousand_layers.ipynb) do train, to
-# above 0.93, even at gain 1.02.
-#
 # ### Exercise 6.3 - my_start (open)
 #
 # *About 20 minutes, hard.*

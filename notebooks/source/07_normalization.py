@@ -62,8 +62,8 @@ draws = 3
 # (The small $\varepsilon = 10^{-5}$ avoids a division by 0.) What results is
 # **[centred](../docs/glossary.md#centred)**: its mean is 0. Norms differ in *which* numbers they
 # take. Think of a table with one row per input and one column per unit. **Batch norm** takes a
-# column, **layer norm** a row. **RMS norm** takes a row as well, subtracts nothing and divides by
-# the root of the mean square.
+# column, **layer norm** a row. **[RMS norm](../docs/glossary.md#rms-norm)** takes a row as well,
+# subtracts nothing and divides by the root of the mean square.
 #
 # Try them on four pictures and three units. In each unit the pictures differ; the third is near 100
 # for all.
@@ -96,8 +96,9 @@ pd.concat(tables, axis=1, names=["", "picture"])
 # all four rows look alike: unit 3 stands out by 1.41, and only the last digits differ. Layer norm
 # sees one row. It cannot know that all rows have this 100 in common.
 #
-# PyTorch has all three, and **group norm**, which is layer norm on each of several pieces of a row.
-# (PyTorch then multiplies each unit by a learnt weight and adds a learnt bias. They start at 1 and
+# PyTorch has all three, and **[group norm](../docs/glossary.md#group-norm)**, which is layer norm
+# on each of several pieces of a row. (PyTorch then multiplies each unit by a learnt weight and adds
+# a learnt bias. They start at 1 and
 # 0.) Do they agree with ours?
 
 # %%
@@ -490,9 +491,10 @@ claims.claim("ReLU, layer norm: accuracy", stuck, below=0.2, drifts=True)
 # ## The mode decides what you see
 #
 # A batch norm is two layers in one. In *training mode* it uses mean and variance of its batch. In
-# *evaluation mode*, after `model.eval()`, it uses **running statistics**: averages over the batches
-# seen so far, so that the answer for one picture does not depend on its neighbours. They start at
-# mean 0 and variance 1.
+# *evaluation mode*, after `model.eval()`, it uses **[running
+# statistics](../docs/glossary.md#running-statistics)**: averages over the batches seen so far, so
+# that the answer for one picture does not depend on its neighbours. They start at mean 0 and
+# variance 1.
 #
 # So a *fresh* batch norm in evaluation mode does nothing. `probe.record` keeps the mode of the
 # model. What does it see in each?
@@ -728,7 +730,8 @@ plots.show(plots.curves(by_gain, lines, **axis, title="tanh, norm before or afte
 # **Reading the figure.** With the norm before the activation the weights do not count. With the
 # norm behind it they do: tanh with weights 8 times as large explodes by 1.71 per layer. For ReLU,
 # which has no scale of its own, the place makes no difference: 1.21 per layer. (Beside a
-# [skip](../docs/glossary.md#skip) it does: lesson 08.)
+# [skip](../docs/glossary.md#skip) it does: lesson 08.) So both wordings of the articles describe
+# some network, and neither says which.
 
 # %%
 before, after = by_gain["before"][-1], by_gain["after"][-1]
@@ -776,9 +779,10 @@ prediction.compare(wrong.norm())
 # 128$. The truth is 0.
 #
 # The output is right, so any test of the forward pass is green. A gradient can only be checked
-# against a gradient: PyTorch's own, or **finite differences**. `gradcheck` takes them: it moves one
-# entry after the other a little (in float64) and compares. Then we put `suspect` in the place of
-# each batch norm of 20 sigmoid layers, and look with the probe.
+# against a gradient: PyTorch's own, or **[finite
+# differences](../docs/glossary.md#finite-difference)**. `gradcheck` takes them: it moves one entry
+# after the other a little (in float64) and compares. Then we put `suspect` in the place of each
+# batch norm of 20 sigmoid layers, and look with the probe.
 
 # %%
 fooled = gradcheck(suspect, x[:4, :3], raise_exception=False)

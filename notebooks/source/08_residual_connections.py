@@ -144,7 +144,8 @@ pd.DataFrame({"after 300 steps": ended})
 # %% [markdown]
 # The sigmoid network learns as soon as it has skips: it reads more than 80 % of the test pictures
 # right. "Prevents vanishing" is true. "And exploding" is not: at a rate of 0.1 the network of the
-# blog post **overflows**, its numbers leave the range of float32. At 0.03 it learns.
+# blog post **[overflows](../docs/glossary.md#overflow)**, its numbers leave the range of float32.
+# At 0.03 it learns.
 
 # %%
 bounds = {"sigmoid(Wx)": (17.4, 18.4), "x + sigmoid(Wx)": (0, 1)}
@@ -267,8 +268,9 @@ prediction = claims.predict("Growth of the square over 20 blocks?", guess)
 
 # %% [markdown]
 # We send random pictures through the blocks and a gradient back, and keep both at each place
-# between two blocks. (The signal there is called the **residual stream**.) One draw of weights may
-# be lucky, so we make ten and take the [geometric mean](../docs/glossary.md#geometric-mean).
+# between two blocks. (The signal there is called the **[residual
+# stream](../docs/glossary.md#residual-stream)**.) One draw of weights may be lucky, so we make ten
+# and take the [geometric mean](../docs/glossary.md#geometric-mean).
 
 
 # %%
@@ -374,8 +376,8 @@ for rho, factor in ((1, 2.904), (1 / 6, 1.58)):
 #
 # With He's weights 20 blocks make a million. The first two cures *scale*.
 #
-# **Half-sum** (Gehring et al. 2017): $(x + F(x))/\sqrt2$. The sum doubles the mean square, and the
-# division halves it again. Nothing grows.
+# **[Half-sum](../docs/glossary.md#half-sum)** (Gehring et al. 2017): $(x + F(x))/\sqrt2$. The sum
+# doubles the mean square, and the division halves it again. Nothing grows.
 #
 # **Scaled branch**: $x + F(x)/\sqrt L$ for $L$ blocks. Now $s^2 = 1/L$, and all blocks together
 # make $(1+1/L)^L$. So grows money at 100 % interest, paid out in $L$ parts: to 2 in one part, to
@@ -395,11 +397,11 @@ claims.claim("F / sqrt(L): signal, all blocks", most["signal"], about=2.65, fact
 claims.claim("F / sqrt(L): gradient, all blocks", most["gradient"], about=2.65, factor=1.2)
 
 # %% [markdown]
-# **Pre-norm** (He et al. 2016b): $x + F(\mathrm{norm}(x))$, here with [layer
-# norm](../docs/glossary.md#layer-norm). The branch reads a signal brought to mean square 1, so each
-# block *adds 1*, however large the stream has become: 20 blocks make 21 of 1. On the way back the
-# norm divides by the size of the stream. The factors are $\tfrac21, \tfrac32, \ldots,
-# \tfrac{21}{20}$, and their product is 21 again.
+# **[Pre-norm](../docs/glossary.md#pre-norm)** (He et al. 2016b): $x + F(\mathrm{norm}(x))$, here
+# with [layer norm](../docs/glossary.md#layer-norm). The branch reads a signal brought to mean
+# square 1, so each block *adds 1*, however large the stream has become: 20 blocks make 21 of 1. On
+# the way back the norm divides by the size of the stream. The factors are $\tfrac21, \tfrac32,
+# \ldots, \tfrac{21}{20}$, and their product is 21 again.
 
 
 # %%
@@ -436,9 +438,9 @@ words |= {"title": "Doubling, and cures", "yscale": "log"}
 plots.show(plots.curves(gradients, lines, x=range(blocks + 1), **words))
 
 # %% [markdown]
-# **Reading the figure.** The gradient flows from right to left. `x + F` doubles at every block.
-# Pre-norm bends: what it adds counts for less and less. The scaled branch stays below 3. The other
-# three are level.
+# **Reading the figure.** The gradient flows from right to left. Points are measured; dashed lines
+# are what we worked out. `x + F` doubles at every block. Pre-norm bends: what it adds counts for
+# less and less. The scaled branch stays below 3. The other three are level.
 #
 # ### Is a level norm enough?
 #
@@ -464,9 +466,9 @@ plots.show(ax)
 # **Reading the figure.** `x + F` overflows at once, above the picture. Four cures come down. But
 # the half-sum, whose norm was level, stays far behind. A level norm is *not* enough.
 #
-# What is wrong with it? The **cosine** of the signals of two pictures is 1 if they point the same
-# way, and 0 at right angles. We take its mean over all pairs of pictures, before the first block
-# and after the last.
+# What is wrong with it? The **[cosine](../docs/glossary.md#cosine)** of the signals of two pictures
+# is 1 if they point the same way, and 0 at right angles. We take its mean over all pairs of
+# pictures, before the first block and after the last.
 
 
 # %%
@@ -672,8 +674,9 @@ exercises.check(path_shares)
 #
 # Long ways through *normalised* layers have another trouble. A gradient is of use only if it holds
 # for a step: where the input moves a little, it may change only a little. In a ReLU network it
-# depends on which ReLUs are open. If even *neighbours* open different ones, it is **shattered**
-# (Balduzzi et al. 2017): their gradients have nothing in common.
+# depends on which ReLUs are open. If even *neighbours* open different ones, it is
+# **[shattered](../docs/glossary.md#shattered-gradients)** (Balduzzi et al. 2017): their gradients
+# have nothing in common.
 #
 # We take random networks from one number to one number, and their derivative at 256 inputs in a
 # row; later with [batch norm](../docs/glossary.md#batch-norm).
