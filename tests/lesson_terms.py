@@ -102,8 +102,8 @@ def used(words, term):
 
 
 def prose(cell):
-    """What a cell of text says, without titles of other places."""
-    return NOT_SAID.sub("", TITLE.sub("", MINUTES.sub("", cell.source)))
+    """What a cell of text says, without titles of other places; a line ends anywhere."""
+    return " ".join(NOT_SAID.sub("", TITLE.sub("", MINUTES.sub("", cell.source))).split())
 
 
 def strings(cell):

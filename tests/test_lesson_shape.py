@@ -92,9 +92,9 @@ LINES = "x = 1\n"
 RULES = lesson_shape
 BAD = [
     (RULES.number_of_cells, lambda nb: nb.cells.__delitem__(slice(3, 20))),
-    (RULES.number_of_cells, lambda nb: nb.cells.extend([nbformat.v4.new_markdown_cell("x")] * 40)),
+    (RULES.number_of_cells, lambda nb: nb.cells.extend([nbformat.v4.new_markdown_cell("x")] * 60)),
     (RULES.number_of_words, everywhere("prose", source="few")),
-    (RULES.number_of_words, lambda nb: nb.cells[3].update(source="word " * 2000)),
+    (RULES.number_of_words, lambda nb: nb.cells[3].update(source="word " * 2400)),
     (RULES.number_of_figures, lambda nb: [cell.update(outputs=[]) for cell in code_cells(nb)[8:]]),
     (RULES.number_of_figures, lambda nb: code_cells(nb)[3].outputs.append(FIGURE)),
     (RULES.size, lambda nb: code_cells(nb)[3].outputs.append(printed("x" * 1_500_000))),

@@ -90,6 +90,13 @@ def test_titles_of_other_places_are_no_uses():
     assert len(said(first, second)) == 1
 
 
+def test_a_line_may_end_within_a_word_of_two_words():
+    said_in_two_lines = prose("# 00 · What?", "It is a residual\nblock.")
+    assert said(said_in_two_lines) == [
+        "00 cell 2 uses 'residual block' before any link to docs/glossary.md#residual-block"
+    ]
+
+
 def test_a_link_may_stand_in_what_is_folded():
     folded = '<details><summary>Why</summary>A <a href="../docs/glossary.md#decade">decade</a>'
     assert said(prose(folded + "</details>")) == []
