@@ -53,7 +53,7 @@ def from_vscode(book: Book) -> Book:
 
 
 def in_version_3(book: Book) -> Book:
-    return nbformat.convert(nbformat.from_dict(without_outputs(book)), 3)
+    return nbformat.convert(nbformat.reads(json.dumps(without_outputs(book)), as_version=4), 3)
 
 
 def in_version_4_0(book: Book) -> Book:
