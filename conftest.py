@@ -1,5 +1,6 @@
 """How the tests run: one thread a process, no progress bars, lessons spread over workers."""
 
+import importlib.util
 import os
 import signal
 from pathlib import Path
@@ -36,6 +37,10 @@ hypothesis.settings.load_profile("course")
 # minutes, so tests/test_notebooks.py runs it at small parameters instead.
 # A kernel that rounds otherwise must not get into the processes of the tests.
 collect_ignore = ["my_course", "notebooks/source", "notebooks/experiments", "tests/other_processor"]
+if importlib.util.find_spec("triton") is None:
+    collect_ignore.append(
+        "helpers/models/_persistent.py"
+    )  # cannot be imported, and has no examples
 
 
 def pytest_xdist_make_scheduler(config, log):

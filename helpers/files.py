@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from filelock import FileLock, Timeout
 
@@ -62,6 +63,34 @@ def write_all(contents: Mapping[Path, bytes]) -> list[Path]:
     for folder in {path.parent for path in changed}:
         _flush_folder(folder)
     return changed
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[BinaryIO]:
+    """Write a large file piece by piece, and put it in place in one step at the end.
+
+    As durable as ``write``, and the file is never in memory as a whole.
+
+    Args:
+        path: Where to, in a folder that exists.
+
+    Yields:
+        The file to write to. It takes its place when the block ends.
+
+    Raises:
+        OSError: If it cannot be written; then, and after any error in the block, the old
+            file is as it was.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with draft.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+    _flush_folder(path.parent)
 
 
 def make_folder(path: Path) -> None:

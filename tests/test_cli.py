@@ -10,12 +10,13 @@ import time
 import urllib.request
 from importlib import metadata
 
+import jupytext
 import nbformat
 import pytest
 from click.testing import CliRunner
 from commands import free_port, started
 
-from helpers import cli, lessons
+from helpers import cli, experiment, lessons
 from helpers.cli import version
 from helpers.lessons import copies, sources
 
@@ -190,6 +191,55 @@ def test_run_takes_names_and_parameters(root, monkeypatch):
     assert refused.output == "Error: 01_good has no parameter 'sede'; it has: seed, names\n"
     assert "it has: none" in course("run", "03", "-p", "seed", "1").output
     assert len(seen) == 1
+
+
+def test_a_preset_is_an_experiment_with_other_parameters(root, monkeypatch):
+    publish(root)
+    folder = root / "notebooks" / "experiments"
+    folder.mkdir()
+    text = '# %% tags=["parameters"]\nseed = 0\ndepth = 5\nsteps = 3\n'
+    nbformat.write(jupytext.reads(text, fmt="py:percent"), folder / "net.ipynb")
+    monkeypatch.setattr(sources, "PRESETS", {"deep_net": ("net", {"depth": 9, "steps": [1, 2]})})
+    seen = []
+
+    def execute(notebooks, workers, cell_seconds="as for lessons"):
+        for notebook in notebooks:
+            seen.append((notebook.cells[0].source.split("\n", 3)[3:], cell_seconds))
+        return iter([lessons.Run(notebook, 1.0, "") for notebook in notebooks])
+
+    monkeypatch.setattr(lessons, "execute", execute)
+    result = course("run", "deep_net", "-p", "steps", "4")
+    assert result.exit_code == 0
+    assert result.output.startswith("deep_net  ")
+    assert seen == [(["depth = 9\nsteps = [1, 2]\nsteps = 4"], None)]
+    assert [line.split()[0] for line in course("run", "net", "deep_net").output.splitlines()] == [
+        "net",
+        "deep_net",
+    ]
+    assert seen[1:] == [([], None), (["depth = 9\nsteps = [1, 2]"], None)]
+    assert course("run", "01").exit_code == 0
+    assert seen[-1][1] == "as for lessons"
+
+
+def test_a_sweep_of_a_preset_has_its_parameters(root, monkeypatch, tmp_path):
+    folder = root / "notebooks" / "experiments"
+    folder.mkdir()
+    text = '# %% tags=["parameters"]\nseed = 0\ndepth = 5\nsteps = 3\n'
+    nbformat.write(jupytext.reads(text, fmt="py:percent"), folder / "net.ipynb")
+    monkeypatch.setattr(sources, "PRESETS", {"deep_net": ("net", {"depth": 9, "steps": 7})})
+    monkeypatch.chdir(tmp_path)
+    result = course("sweep", "deep_net", "-g", "depth=1,2", "-p", "seed", "1", "--dry-run")
+    assert result.exit_code == 0
+    assert "steps=7" in result.output
+    assert "depth=9" not in result.output
+
+
+def test_every_preset_is_an_experiment_that_has_its_parameters():
+    for name, (notebook, parameters) in sources.PRESETS.items():
+        (path,) = lessons.experiments([notebook])
+        known = experiment.parameters(nbformat.read(path, as_version=4))
+        assert set(parameters) <= set(known)
+        assert name not in {other.stem for other in lessons.experiments()}
 
 
 def test_render_check_executes_nothing_and_fails_when_out_of_step(root):

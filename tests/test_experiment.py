@@ -179,11 +179,7 @@ ELSEWHERE = {
         "rate": "it is divided by the depth, which is 5 at least",
         "steps": "what the experiment claims of the border holds from 600 steps on",
     },
-    "ten_thousand_layers": {
-        "depth": "it is what the experiment is about",
-        "gain": "with orthogonal weights the edge of chaos lies at a gain a little above 1",
-        "bias_var": "biases small enough for ten thousand layers on the edge of chaos",
-    },
+    "deep": {"depth": "it is what the experiment is about"},
 }
 
 

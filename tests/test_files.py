@@ -68,6 +68,28 @@ def test_several_files_flush_each_folder_once(tmp_path, calls):
     assert all(path.read_bytes() == content for path, content in contents.items())
 
 
+def test_a_file_may_come_piece_by_piece(tmp_path, calls):
+    target = tmp_path / "a.bin"
+    for content in (b"12345", b"678"):
+        with files.replaced(target) as file:
+            for place in range(len(content)):
+                file.write(content[place : place + 1])
+        assert target.read_bytes() == content
+        assert calls == [f"{len(content)} bytes", "rename a.bin", inode(tmp_path)]
+        calls.clear()
+
+    def half():
+        with files.replaced(target) as file:
+            file.write(b"half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        half()
+    assert target.read_bytes() == b"678"
+    assert calls == []
+    assert [path.name for path in tmp_path.iterdir()] == ["a.bin"]
+
+
 def test_a_new_folder_is_in_the_folder_above_it(tmp_path, calls):
     files.make_folder(tmp_path / "a" / "b")
     assert calls == [inode(tmp_path), inode(tmp_path / "a")]

@@ -112,6 +112,7 @@ def test_everyday_words_need_their_link_once():
 
 
 MEANT = {
+    "accumulation": ["gradient accumulation"],
     "batch-norm": ["batch norm", "BatchNorm", "batch normalisation"],
     "chi": ["Chi is 1", r"$\sqrt\chi$", r"$\chi_1$"],
     "critical": ["critical weights", "at criticality"],

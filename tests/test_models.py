@@ -1,8 +1,10 @@
 """Settings refuse what makes no sense; networks are what their setting says."""
 
 import copy
+import importlib.util
 import math
 import pickle
+import sys
 from itertools import product
 
 import numpy as np
@@ -11,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from helpers import data, initialize, models, probe, theory
+from helpers import data, initialize, models, probe, theory, train
 from helpers.models import Setting, _fused
 
 ACTIVATIONS = sorted(theory.ACTIVATIONS)
@@ -713,7 +715,7 @@ def test_memory_that_nobody_holds_is_used_again():
         loss = fast(inputs).sum()  # the loss of the step before lives on until here
         fast.zero_grad()
         loss.backward()
-        places.append((fast[2].weight.grad.data_ptr(), fast[2].outputs.buffer.data_ptr()))
+        places.append((fast[2].weight.grad.data_ptr(), fast[2].outputs.buffers[0].whole.data_ptr()))
     assert len(set(places)) == 1
 
 
@@ -778,6 +780,190 @@ def test_a_stack_follows_its_weights_wherever_they_go():
         other[2].weight.div_(2)
         assert torch.equal(fast(inputs), other(inputs))
     assert torch.equal(stack_gradient(fast, inputs), stack_gradient(other, inputs))
+
+
+def in_segments(activation="tanh", depth=19, segments=4, **options):
+    """A fused network in one piece, and the same in segments."""
+    model, whole = fused_twins(activation, depth)
+    return whole, models.fused(model, segments, **options)
+
+
+def stacked(fast, name="weight", grad=False):
+    """The parameters of all stacks, or their gradients, layer after layer."""
+    found = [getattr(stack, name) for stack in fast[2:-1]]
+    return torch.cat([one.grad if grad else one.detach() for one in found])
+
+
+@pytest.mark.usefixtures("_both_ways")
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+@pytest.mark.parametrize("kept", [0, 1, 3, 4, None])
+def test_segments_change_neither_the_function_nor_its_gradient(activation, kept):
+    whole, parts = in_segments(activation, kept=kept)
+    assert [len(stack.weight) for stack in parts[2:-1]] == [5, 4, 4, 4]
+    assert torch.equal(stacked(parts), stacked(whole))
+    inputs = normal(7, 5).double().requires_grad_()
+    twin = inputs.detach().clone().requires_grad_()
+    for _ in range(2):
+        for fast, given in ((whole, inputs), (parts, twin)):
+            fast.zero_grad()
+            given.grad = None
+            fast(given).pow(3).sum().backward()
+        assert torch.equal(parts(twin), whole(inputs))
+        torch.testing.assert_close(twin.grad, inputs.grad, rtol=1e-13, atol=0)
+        for name in ("weight", "bias"):
+            expected = stacked(whole, name, grad=True)
+            torch.testing.assert_close(
+                stacked(parts, name, grad=True), expected, rtol=1e-12, atol=1e-15
+            )
+
+
+@pytest.mark.parametrize("segments", [1, 2, 7, 17])
+def test_layers_are_divided_evenly(segments):
+    _, parts = in_segments(segments=segments)
+    lengths = [len(stack.weight) for stack in parts[2:-1]]
+    assert (len(lengths), sum(lengths)) == (segments, 17)
+    assert max(lengths) - min(lengths) <= 1
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"segments": 18}, "segments must be between 1 and 17, got 18"),
+        ({"segments": 0}, "segments must be between 1 and 17, got 0"),
+        ({"segments": 3, "kept": 4}, "kept must be between 0 and 3, got 4"),
+    ],
+)
+def test_impossible_segments_are_refused(options, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        in_segments(**options)
+
+
+def test_segments_that_recompute_share_the_memory_of_one():
+    _, parts = in_segments(kept=0)
+    adam = torch.optim.Adam(parts.parameters())
+    inputs, targets = normal(7, 5).double(), torch.arange(7) % 3
+    with train.stepping_backward(adam):
+        for _ in range(3):
+            functional.cross_entropy(parts(inputs), targets).backward()
+    first = parts[2]
+    assert all(stack.outputs is first.outputs for stack in parts[2:-1])
+    # The last that went back, the first stack, had the longer of the two lengths.
+    assert [buffer.whole.shape for buffer in first.outputs.buffers] == [(6, 7, 9)]
+    assert [buffer.whole.shape for buffer in first.gradient.buffers] == [(5, 9, 9)]
+
+
+def test_the_gradients_of_segments_are_used_again_too():
+    _, parts = in_segments(kept=0)
+    inputs = normal(7, 5).double()
+    places = []
+    for _ in range(3):
+        loss = parts(inputs).sum()
+        parts.zero_grad()
+        loss.backward()
+        places.append(frozenset(stack.weight.grad.data_ptr() for stack in parts[2:-1]))
+    assert len(set(places)) == 1
+    copied = copy.deepcopy(parts)
+    assert copied[2].outputs is copied[3].outputs
+    assert copied[2].outputs is not parts[2].outputs
+
+
+@pytest.mark.usefixtures("_both_ways")
+@pytest.mark.parametrize("kept", [0, 4])
+def test_frozen_layers_let_the_gradient_through_and_have_none(kept):
+    _, parts = in_segments(kept=kept)
+    inputs = normal(7, 5).double()
+    parts(inputs).pow(3).sum().backward()
+    expected = parts[0].weight.grad.clone()
+    parts.zero_grad()
+    for stack in parts[2:-1]:
+        stack.requires_grad_(False)
+    parts(inputs).pow(3).sum().backward()
+    torch.testing.assert_close(parts[0].weight.grad, expected)
+    assert all(stack.weight.grad is None and stack.bias.grad is None for stack in parts[2:-1])
+
+
+@pytest.fixture
+def _interpreted(monkeypatch):
+    """The kernels for a GPU, run by Triton's interpreter on the CPU."""
+    pytest.importorskip("triton")
+    monkeypatch.setenv("TRITON_INTERPRET", "1")
+    sys.modules.pop("helpers.models._persistent", None)
+    _fused._kernels.cache_clear()
+    kernels = _fused._kernels()
+    monkeypatch.setattr(kernels, "available", lambda inputs, weight: True)
+    monkeypatch.setattr(_fused, "_numpy_works", lambda tensor: False)
+    yield
+    sys.modules.pop("helpers.models._persistent")  # others want it compiled
+    _fused._kernels.cache_clear()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kept", [0, 2])
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+@pytest.mark.parametrize("batch", [16, 37])
+def test_the_kernels_for_a_gpu_compute_the_same_to_rounding(
+    activation, batch, kept, monkeypatch, request
+):
+    setting = Setting(13, 16, activation, "orthogonal", gain=1.5, bias_var=0.1)
+    model = models.build(setting, 5, 3)
+    right, exact = models.fused(model.double(), 2, kept=kept), normal(batch, 5).double()
+    right(exact).pow(3).sum().backward()
+    expected = right(exact).detach()
+    fast, inputs = models.fused(model.float(), 2, kept=kept), exact.float()
+    request.getfixturevalue("_interpreted")
+    outputs = fast(inputs)
+    outputs.pow(3).sum().backward()
+    with torch.no_grad():
+        assert torch.equal(fast(inputs), outputs)
+    torch.testing.assert_close(outputs.double(), expected, rtol=1e-5, atol=1e-6)
+    for (name, one), other in zip(fast.named_parameters(), right.parameters(), strict=True):
+        scale = other.grad.abs().max()
+        assert ((one.grad - other.grad) / scale).abs().max() < 1e-5, name
+    for stack in fast[2:-1]:  # frozen layers let the gradient through
+        stack.requires_grad_(False)
+    before = fast[0].weight.grad.clone()
+    fast.zero_grad()
+    fast(inputs).pow(3).sum().backward()
+    torch.testing.assert_close(fast[0].weight.grad, before)
+    assert all(stack.weight.grad is None for stack in fast[2:-1])
+
+
+@NO_GPU
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+def test_the_kernels_compute_the_same_on_a_gpu(activation):
+    pytest.importorskip("triton")
+    setting = Setting(1000, 64, activation, "orthogonal", gain=1.02, bias_var=2e-5)
+    right = models.fused(models.build(setting, 64, 10).double())
+    fast = models.fused(models.build(setting, 64, 10), 10, kept=3).cuda()
+    inputs = normal(100, 64)
+    assert _fused._persistent(inputs.cuda(), fast[2].weight) is not None
+    functional.cross_entropy(fast(inputs.cuda()), torch.arange(100).cuda() % 10).backward()
+    functional.cross_entropy(right(inputs.double()), torch.arange(100) % 10).backward()
+    for name in ("weight", "bias"):
+        expected, measured = stacked(right, name, grad=True), stacked(fast, name, grad=True)
+        error = (measured.double().cpu() - expected).norm() / expected.norm()
+        assert error < 1e-3
+
+
+@pytest.mark.usefixtures("_interpreted")
+def test_the_tanh_of_the_kernels_has_no_bias_that_layers_would_add_up():
+    kernels = _fused._kernels()
+    z = torch.cat([torch.logspace(-6, 1, 500), torch.zeros(12)]).reshape(32, 16)
+    z = torch.stack([z, -z]).reshape(64, 16)
+    outputs = torch.stack([z, torch.empty_like(z)])
+    kernels.forward(outputs, torch.eye(16)[None], torch.zeros(1, 16), is_tanh=True)
+    exact = z.double().tanh()
+    error = ((outputs[1].double() - exact) / exact.abs().clamp(min=1e-30))[exact != 0]
+    assert error.abs().max() < 5e-7
+    assert (error * exact[exact != 0].sign()).mean().abs() < 2e-8
+
+
+def test_without_triton_a_gpu_goes_layer_by_layer(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    _fused._kernels.cache_clear()
+    monkeypatch.setattr(_fused, "_numpy_works", lambda tensor: False)
+    assert _fused._persistent(torch.ones(2, 16), torch.ones(1, 16, 16)) is None
+    _fused._kernels.cache_clear()
 
 
 def test_fusing_copies():

@@ -37,16 +37,13 @@ LESSONS = {path.stem: path for path in lessons.paths()}
 EXPERIMENTS = {path.stem: path for path in lessons.experiments()}
 # For each experiment the parameters with which papermill runs it in a few seconds.
 SMALL = {
+    "boundary": {"cells": 8, "steps": 40, "width": 8},
+    "deep": {"depth": 300, "steps": [60, 10, 10], "memory": 0.001},
     "depth": {"depth": 8, "steps": 30},
     "phase_diagram": {
         "variances": [0.5, 1.76, 6.5],
         "depths": [5, 10, 60],
         "steps": 150,
-    },
-    "ten_thousand_layers": {
-        "depth": 300,
-        "hidden_rate": 3e-5,
-        "steps": [60, 10, 10],
     },
     "time_lag": {"length": 20, "width": 32, "steps": 60},
 }
@@ -61,6 +58,9 @@ CHANGED = {
     "06_edge_of_chaos": {"depth": 100, "draws": 200, "map_steps": 40},
     "07_normalization": {"width": 32, "draws": 1},
     "08_residual_connections": {"blocks": 8, "deep": 20, "draws": 3, "steps": 40},
+    "09_gated_rnns": {"width": 32, "lag": 60, "draws": 1, "length": 20, "steps": 40},
+    "10_exploding_and_clipping": {"depth": 8, "width": 32, "steps": 40},
+    "13_optimizers_and_precision": {"width": 32, "steps": 30},
 }
 # All at once; one at a time as well under `make test-parameters`, which takes as long as all tests.
 CHANGES = [(name, "all") for name in CHANGED]
@@ -686,9 +686,32 @@ def test_notebooks_are_in_step_with_their_sources():
     assert publish.stale() == {}
 
 
-def test_lessons_are_numbered_without_gaps():
-    numbers = [int(path.stem[:2]) for path in lessons.source_files()]
-    assert numbers == list(range(len(numbers)))
+# The plan of the course: a lesson has its number and its name before it is written, so that
+# those that come later leave gaps.
+PLAN = (
+    "00_start_here",
+    "01_theory",
+    "02_symptoms",
+    "03_causes",
+    "04_activations",
+    "05_initialization",
+    "06_edge_of_chaos",
+    "07_normalization",
+    "08_residual_connections",
+    "09_gated_rnns",
+    "10_exploding_and_clipping",
+    "11_shallow_or_pretrained",
+    "12_transformers",
+    "13_optimizers_and_precision",
+    "14_clinic",
+    "15_review",
+)
+
+
+def test_lessons_have_numbers_and_names_of_the_plan():
+    names = [path.stem for path in lessons.source_files()]
+    assert names == [name for name in PLAN if name in names]
+    assert [int(name[:2]) for name in PLAN] == list(range(len(PLAN)))
 
 
 # An open exercise, which has no marks, is done rather than correct.
@@ -796,6 +819,10 @@ def test_another_seed_is_seen():
 
 
 BAD_VALUES = [
+    ("boundary", "cells", "1", "cells must be at least 4"),
+    ("boundary", "zoom", 0, "first_rate, last_rate, decades and zoom must be finite and above 0"),
+    ("boundary", "depth", 1, "depth must be at least 2 for a first and a last layer, got 1"),
+    ("boundary", "pictures", "many", "pictures must be a whole number, got 'many'"),
     ("depth", "depth", 0, "depth must be at least 1, got 0"),
     ("depth", "depth", "ten", "depth must be a whole number, got 'ten'"),
     ("depth", "activation", "rellu", "activation 'rellu' is not known; did you mean 'relu'?"),
@@ -812,8 +839,11 @@ BAD_VALUES = [
     ("phase_diagram", "activation", "tan", "activation 'tan' is not known; did you mean 'tanh'?"),
     ("time_lag", "cell", "lstmm", "cell 'lstmm' is not known"),
     ("time_lag", "length", "1", "length must be"),
-    ("ten_thousand_layers", "steps", "[]", "steps must"),
-    ("ten_thousand_layers", "gain", "wide", "gain must be a number, got 'wide'"),
+    ("deep", "steps", "[]", "steps, rates, memory must be above 0"),
+    ("deep", "gain", "wide", "gain must be a number, got 'wide'"),
+    ("deep", "depth", "2", "depth above 2"),
+    ("deep", "memory", "-1", "memory must be above 0"),
+    ("deep", "state", "runs", "state a full path"),
 ]
 
 

@@ -3,6 +3,7 @@
 import itertools
 import math
 import re
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
@@ -176,6 +177,142 @@ def test_nonsense_is_refused_in_one_sentence(split, arguments, error, sentence):
     assert torch.equal(weights(model), before)
 
 
+# -- Rates that change, steps on the way back, runs that are kept ---------------------------
+
+
+def test_factors_change_the_rate_of_each_step_and_leave_it_as_it_was(split):
+    one, two = network(split), network(split)
+    sgd = torch.optim.SGD(one.parameters(), lr=0.1)
+    factors = [1.0, 1.0, 0.5, 0.0]
+    history = train.fit(one, split, sgd, steps=4, progress=False, rate_factors=factors)
+    assert sgd.param_groups[0]["lr"] == 0.1
+    seen = []
+
+    def loss_fn(outputs, targets):
+        seen.append(weights(two))
+        other.param_groups[0]["lr"] = 0.1 * factors[len(seen) - 1]
+        return functional.cross_entropy(outputs, targets)
+
+    other = torch.optim.SGD(two.parameters(), lr=0.1)
+    plain = train.fit(two, split, other, steps=4, progress=False, loss_fn=loss_fn)
+    assert torch.equal(weights(one), weights(two))
+    assert np.array_equal(history.losses, plain.losses)
+    assert torch.equal(seen[3], weights(two))  # the last step had a rate of 0
+
+
+@pytest.mark.parametrize("segments", [None, 3])
+@pytest.mark.parametrize("name", [*train.OPTIMIZERS])
+def test_steps_on_the_way_back_are_the_same_steps(split, name, segments):
+    recipe = train.Recipe(name, rate=0.001, steps=8)
+    ordinary, streamed = (network(split, depth=12) for _ in range(2))
+    if segments:
+        ordinary = models.fused(ordinary, segments, kept=1)
+        streamed = models.fused(streamed, segments, kept=1)
+    histories = []
+    for model, block in ((ordinary, nullcontext), (streamed, train.stepping_backward)):
+        optimizer = recipe(model.parameters())
+        with block(optimizer):
+            run = train.fit(model, split, optimizer, steps=8, progress=False)
+        histories.append(run)
+        held = [parameter.grad is not None for parameter in model.parameters()]
+        assert any(held) is (model is ordinary)
+    assert torch.equal(weights(streamed), weights(ordinary))
+    assert np.array_equal(histories[0].losses, histories[1].losses)
+    # When the block has ended nothing steps on the way back any more.
+    before = weights(streamed)
+    functional.cross_entropy(streamed(split.test_inputs), split.test_targets).backward()
+    assert torch.equal(weights(streamed), before)
+
+
+def stopping_at(call):
+    """A loss that is interrupted, as by hand, when it is called for that time."""
+    calls = itertools.count()
+
+    def loss_fn(outputs, targets):
+        if next(calls) == call:
+            raise KeyboardInterrupt
+        return functional.cross_entropy(outputs, targets)
+
+    return loss_fn
+
+
+@pytest.mark.parametrize("stopped_at", [2, 7, 16, 29])
+@pytest.mark.parametrize("name", ["adam", "momentum"])
+def test_a_run_goes_on_where_it_was_stopped_bit_for_bit(split, tmp_path, name, stopped_at):
+    def run(loss_fn=functional.cross_entropy, **arguments):
+        model = models.fused(network(split, depth=12), 3, kept=1)
+        groups = [
+            {"params": model[2:-1].parameters(), "lr": 1e-4},
+            {"params": [*model[0].parameters(), *model[-1].parameters()]},
+        ]
+        optimizer = train.Recipe(name, rate=0.01)(groups)
+        factors = [1.0] * 20 + [0.1] * 10
+        with train.stepping_backward(optimizer):
+            history = train.fit(
+                model,
+                split,
+                optimizer,
+                steps=30,
+                loss_fn=loss_fn,
+                progress=False,
+                rate_factors=factors,
+                **arguments,
+            )
+        return weights(model), history
+
+    expected, whole = run()
+    kept = {"kept_in": tmp_path / "run.pt", "kept_every": 5}
+    with pytest.raises(KeyboardInterrupt):
+        run(stopping_at(stopped_at), **kept)
+    assert [path.name for path in tmp_path.iterdir()] == ["run.pt"] * (stopped_at >= 5)
+    again, history = run(**kept)
+    assert torch.equal(again, expected)
+    assert np.array_equal(history.losses, whole.losses)
+    assert history.test_accuracy == whole.test_accuracy
+    # The file of a run that is over has its end: nothing is computed again.
+    again, history = run(stopping_at(0), **kept)
+    assert torch.equal(again, expected)
+    assert np.array_equal(history.losses, whole.losses)
+
+
+@pytest.mark.parametrize(
+    ("changed", "what"),
+    [
+        ({"steps": 9}, "steps"),
+        ({"seed": 1}, "seed"),
+        ({"lr": 0.2}, "rates"),
+        ({"rate_factors": [1.0] * 8}, "rate_factors"),
+    ],
+)
+def test_the_file_of_another_run_is_refused(split, tmp_path, changed, what):
+    arguments = {"steps": 8, "kept_in": tmp_path / "run.pt"}
+    fit(network(split), split, **arguments)
+    model = network(split)
+    before = weights(model)
+    with pytest.raises(ValueError, match=rf"run.pt keeps another run, which differs in {what}:"):
+        fit(model, split, **{**arguments, **changed})
+    assert torch.equal(weights(model), before)
+
+
+def test_a_run_that_starts_from_other_weights_is_another_run(split, tmp_path):
+    fit(network(split), split, kept_in=tmp_path / "run.pt")
+    with pytest.raises(ValueError, match="differs in start:"):
+        fit(network(split, seed=1), split, kept_in=tmp_path / "run.pt")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"rate_factors": [1.0]}, "rate_factors must hold 30 numbers, got 1"),
+        ({"rate_factors": [-1.0] * 30}, "rate_factors must be finite and zero or positive"),
+        ({"kept_every": 0}, "kept_every must be at least 1, got 0"),
+    ],
+)
+def test_nonsense_about_rates_and_files_is_refused(split, arguments, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        fit(network(split), split, **arguments)
+
+
 def test_the_optimizer_of_another_model_is_refused(split):
     """The plainest way not to learn: build the model anew, keep the old optimizer."""
     stranger = torch.optim.SGD(network(split).parameters(), lr=0.1)
@@ -294,6 +431,61 @@ def test_each_network_may_have_its_own_rate(doubles, name):
     once = fit_many(settings(), doubles, OPTIMIZERS[name], seeds=[0, 1, 0, 1, 2], rates=[0.01] * 5)
     assert once[0].losses == pytest.approx(histories[0].losses, rel=1e-9)
     assert once[1].losses[1:] != pytest.approx(histories[1].losses[1:], rel=1e-3)
+
+
+def one_by_one_by_layer(chosen, split, name, *, seeds, rates):
+    """Each with PyTorch's own parameter groups, one for each layer."""
+    histories = []
+    for setting, seed, own in zip(chosen, seeds, rates, strict=True):
+        model = models.build(setting, split.features, split.classes, seed)
+        layers = [layer for layer in model if isinstance(layer, nn.Linear)]
+        groups = [
+            {"params": [*layer.parameters()], "lr": rate}
+            for layer, rate in zip(layers, own, strict=True)
+        ]
+        optimizer = train.OPTIMIZERS[name](groups)
+        histories.append(train.fit(model, split, optimizer, steps=40, seed=seed, progress=False))
+    return histories
+
+
+BY_LAYER = [
+    [0.001, 0.002, 0.003, 0.004, 0.005],
+    [0.05, 0.0, 0.0, 0.0, 0.001],
+    [0.0, 0.0, 0.0, 0.0, 0.0],
+    [0.003, 0.03, 0.003, 0.03, 0.003],
+    [0.02, 0.02, 0.02, 0.02, 0.02],
+]
+
+
+@pytest.mark.parametrize("name", train.OPTIMIZERS)
+def test_each_layer_of_each_network_may_have_its_own_rate(doubles, name):
+    seeds = [0, 1, 0, 1, 2]
+    histories = fit_many(settings(), doubles, train.OPTIMIZERS[name], seeds=seeds, rates=BY_LAYER)
+    expected = one_by_one_by_layer(settings(), doubles, name, seeds=seeds, rates=BY_LAYER)
+    assert_equal(histories, expected, rel=1e-8)
+    assert histories[3].losses[-1] < histories[3].losses[0]
+
+
+def test_one_rate_for_all_layers_is_the_rate_of_the_network(doubles):
+    """Deeper than one stack of layers, whose rates must not be mixed up."""
+    chosen = settings(STARTS[1:4], depth=40, width=10)
+    rates = [[0.001 * (1 + layer % 3) for layer in range(40)], 0.01, [0.02] * 40]
+    histories = fit_many(chosen, doubles, rates=rates)
+    seeds = [0, 0, 0]
+    layered = [rates[0], [0.01] * 40, rates[2]]
+    expected = one_by_one_by_layer(chosen, doubles, "sgd", seeds=seeds, rates=layered)
+    assert_equal(histories, expected)
+    assert_equal(histories[1:], fit_many(chosen[1:], doubles, rates=[0.01, 0.02]))
+
+
+def test_a_layer_that_blows_up_stops_its_network_alone(doubles):
+    chosen = settings([{}, {}], activation="relu")
+    rates = np.array([[0.01] * 5, [0.01, 0.01, 0.01, 0.01, 1e200]])
+    histories = fit_many(chosen, doubles, rates=rates)
+    assert histories[0].steps == 40
+    assert histories[1].steps < 5
+    expected = one_by_one_by_layer(chosen, doubles, "sgd", seeds=[0, 0], rates=rates)
+    assert_equal(histories, expected)
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -455,6 +647,18 @@ def test_many_networks_share_one_bar_and_it_can_be_left_out(split, capfd, monkey
             {"rates": [0.1, 0.1, 0.1, 0.1, -0.1]},
             ValueError,
             "rates must be finite and zero or positive, got -0.1",
+        ),
+        (
+            None,
+            {"rates": [[0.1] * 5, [0.1] * 4, 0.1, 0.1, 0.1]},
+            ValueError,
+            "rates must have one number for each of the 5 layers, got 4",
+        ),
+        (
+            None,
+            {"rates": [0.1, 0.1, 0.1, 0.1, [0.1, 0.1, 0.1, 0.1, math.nan]]},
+            ValueError,
+            "rates must be finite and zero or positive, got nan",
         ),
         (
             None,
@@ -957,6 +1161,12 @@ def test_an_error_in_a_cell_takes_its_bar_away(split, notebook):
 
 
 # -- Accuracy ----------------------------------------------------------------------------
+
+
+def test_accuracy_counts_each_step_where_each_has_its_class():
+    scores = torch.eye(3)[torch.tensor([[0, 1, 2, 2], [1, 1, 0, 0]])]  # (2, 4, 3)
+    targets = torch.tensor([[0, 1, 2, 0], [1, 1, 1, 1]])
+    assert train.accuracy(torch.nn.Identity(), scores, targets) == 5 / 8
 
 
 def test_accuracy_measures_in_evaluation_mode_and_keeps_the_mode_of_each_module(split):

@@ -78,24 +78,36 @@ def run(
 ) -> None:
     """Execute notebooks without a browser: all lessons, or those NAMED.
 
-    An experiment takes minutes, so it runs only when it is named. One line per
+    An experiment takes minutes, so it runs only when it is named. So does a preset: an
+    experiment with other parameters, such as hundred_thousand_layers. One line per
     notebook says how many claims held. Nothing is written. The exit code is 1 if
     a claim or a cell failed.
     """
     import nbformat
 
     from helpers import lessons
+    from helpers.lessons import sources
 
-    paths = lessons.notebooks(names)
+    presets = {name: sources.PRESETS[name] for name in names if name in sources.PRESETS}
+    ordinary = [name for name in names if name not in presets]
+    found = lessons.notebooks(ordinary) if ordinary or not names else []
+    paths = {path.stem: path for path in found}
+    for name, (experiment, _) in presets.items():
+        (paths[name],) = lessons.experiments([experiment])
     if not paths:
         raise click.ClickException("notebooks/ holds no rendered lesson; run `course render` first")
-    loaded = [nbformat.read(path, as_version=4) for path in paths]
-    for path, notebook in zip(paths, loaded, strict=True):
-        _set_parameters(notebook, path.stem, parameters)
-    width = max(len(path.stem) for path in paths)
+    loaded = {name: nbformat.read(path, as_version=4) for name, path in paths.items()}
+    for name, notebook in loaded.items():
+        _, preset = presets.get(name, (name, {}))
+        known = [(key, repr(value)) for key, value in preset.items()]
+        _set_parameters(notebook, name, [*known, *parameters])
+    width = max(map(len, loaded))
     failed = False
-    for path, result in zip(paths, lessons.execute(loaded, workers), strict=True):
-        click.echo(f"{path.stem:{width}}  {_verdict(result)}")
+    patient = any(path in lessons.experiments() for path in paths.values())
+    limit = {"cell_seconds": None} if patient else {}  # a cell of an experiment may take hours
+    results = lessons.execute([*loaded.values()], workers, **limit)
+    for name, result in zip(loaded, results, strict=True):
+        click.echo(f"{name:{width}}  {_verdict(result)}")
         failed = failed or bool(result.failure)
     sys.exit(failed)
 
@@ -182,7 +194,7 @@ def _lab_environment(root: Path, progress: Path) -> dict[str, str]:
 
 
 def _set_parameters(
-    notebook: "NotebookNode", lesson: str, parameters: tuple[tuple[str, str], ...]
+    notebook: "NotebookNode", lesson: str, parameters: "Iterable[tuple[str, str]]"
 ) -> None:
     """Add assignments to the parameters cell, so that cell numbers stay."""
     from helpers import experiment

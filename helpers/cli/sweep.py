@@ -58,7 +58,7 @@ def sweep(
     retry_failed: bool,
     dry_run: bool,
 ) -> None:
-    """Run NOTEBOOK, an experiment's name or a file, once at every cell of a grid.
+    """Run NOTEBOOK, an experiment, a preset or a file, once at every cell of a grid.
 
     Each run is kept in the folder --out with its notebook; results.csv has a row for
     each, index.html is the page to open. Stopped at any moment, the same command goes
@@ -67,8 +67,11 @@ def sweep(
     from helpers import sweeps
 
     try:
-        wanted = sweeps.prepare(_notebook(notebook), _grid(grids, grid_file), _fixed(parameters))
-        folder = sweeps.Folder(out or Path("runs") / wanted.name)
+        path, preset = _notebook(notebook)
+        grid, fixed = _grid(grids, grid_file), _fixed(parameters)
+        known = {name: value for name, value in preset.items() if name not in grid}
+        wanted = sweeps.prepare(path, grid, known | fixed)
+        folder = sweeps.Folder(out or Path("runs") / (notebook if preset else wanted.name))
         if dry_run:
             for line in sweeps.preview(wanted, folder, retry_failed):
                 click.echo(line)
@@ -91,17 +94,19 @@ def sweep(
     sys.exit(bool(result.failed))
 
 
-def _notebook(name: str) -> Path:
-    """Return the notebook that a name or a file name means."""
+def _notebook(name: str) -> tuple[Path, dict[str, object]]:
+    """Return the notebook that a name or a file name means, and a preset's parameters."""
     from helpers import lessons
+    from helpers.lessons import sources
 
+    name, preset = sources.PRESETS.get(name, (name, {}))
     path = Path(name)
     if path.suffix == ".ipynb":
         if not path.is_file():
             raise ValueError(f"there is no file {name}")
-        return path
+        return path, preset
     (path,) = lessons.notebooks([name])
-    return path
+    return path, preset
 
 
 def _grid(grids: tuple[str, ...], grid_file: Path | None) -> dict[str, tuple[object, ...]]:

@@ -17,8 +17,10 @@ class Split:
 
     Args:
         name: What the data are, for titles.
-        train_inputs: Float32 inputs, shape (B, D), or (B, T, D) for sequences.
-        train_targets: Class numbers, shape (B,), or float32 numbers, shape (B, C).
+        train_inputs: Float32 inputs, shape (B, D), or (B, T, D) for sequences; or whole
+            numbers, shape (B, T), for a text.
+        train_targets: Class numbers, shape (B,), or (B, T) for one at each step; or
+            float32 numbers, shape (B, C).
         test_inputs: The same for testing, B' samples.
         test_targets: Likewise.
     """

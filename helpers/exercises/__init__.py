@@ -44,7 +44,7 @@ from helpers.exercises.stored import Stored
 
 _STORED = Path(__file__).with_name("stored.bin")
 _SOURCES = Path(__file__).parents[2] / "notebooks" / "source"  # not in a released course
-_LESSONS = range(9)
+_LESSONS = (*range(11), 13)
 
 
 def _of_the_lessons() -> dict[str, Exercise]:

@@ -35,7 +35,7 @@ def _entries_of(values: np.ndarray) -> tuple[int, ...]:
 
 def _only(dimensions: int, change: _Change) -> _Change:
     """Restrict a change to answers of so many dimensions or more; others get no entries."""
-    return lambda values: change(values) if values.ndim > dimensions else values[:0]
+    return lambda values: change(values) if values.ndim > dimensions and values.size else values[:0]
 
 
 def _digits(digits: int) -> _Change:

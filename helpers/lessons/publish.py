@@ -46,7 +46,9 @@ def render(
     chosen = sources.all_source_files(names) if names else sources.source_files()
     wanted = {path: views.learner_view(path) for path in chosen}
     due = [path for path in chosen if force or _why_stale(wanted[path], path)]
-    runs = execute([wanted[path] for path in due], workers)
+    patient = not all(map(sources.is_lesson, due))  # a cell of an experiment may take hours
+    limit = {"cell_seconds": None} if patient else {}
+    runs = execute([wanted[path] for path in due], workers, **limit)
     failed = []
     for path in chosen:
         if path not in due:

@@ -34,12 +34,18 @@ class Run:
     failure: str
 
 
-def execute(notebooks: Sequence[NotebookNode], workers: int | None = None) -> Iterator[Run]:
+def execute(
+    notebooks: Sequence[NotebookNode],
+    workers: int | None = None,
+    *,
+    cell_seconds: float | None = _SECONDS_PER_CELL,
+) -> Iterator[Run]:
     """Run notebooks, several at a time, each in a fresh kernel.
 
     Args:
         notebooks: What to run; left as they are.
         workers: How many at a time; one for each processor when omitted.
+        cell_seconds: Longest time for one cell; None for no limit.
 
     Yields:
         One ``Run`` per notebook, in the order given, as soon as it is there. A
@@ -52,7 +58,10 @@ def execute(notebooks: Sequence[NotebookNode], workers: int | None = None) -> It
 
     async def started() -> list[asyncio.Task[Run]]:
         gate = asyncio.Semaphore(limit)
-        return [asyncio.create_task(_run(deepcopy(notebook), gate)) for notebook in notebooks]
+        return [
+            asyncio.create_task(_run(deepcopy(notebook), gate, cell_seconds))
+            for notebook in notebooks
+        ]
 
     # While one run is waited for, the others go on. Leaving the block early (Ctrl-C) cancels
     # them, and each then stops its kernel.
@@ -66,23 +75,23 @@ async def _finished(task: asyncio.Task[Run]) -> None:
     await asyncio.wait([task])
 
 
-async def _run(notebook: NotebookNode, gate: asyncio.Semaphore) -> Run:
+async def _run(notebook: NotebookNode, gate: asyncio.Semaphore, cell_seconds: float | None) -> Run:
     """Execute a notebook in place, in a fresh folder."""
     async with gate:
         start = time.perf_counter()
         metadata = deepcopy(notebook.metadata)  # a kernel adds the version of its Python
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-            failure = await _run_cells(notebook, folder)
+            failure = await _run_cells(notebook, folder, cell_seconds)
         notebook.metadata = metadata
         return Run(notebook, time.perf_counter() - start, failure)
 
 
-async def _run_cells(notebook: NotebookNode, folder: str) -> str:
+async def _run_cells(notebook: NotebookNode, folder: str, cell_seconds: float | None) -> str:
     """Execute the code cells until one fails; say what went wrong, or nothing."""
     code = [(index, cell) for index, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
     for _, cell in code:
         cell.outputs, cell.execution_count = [], None
-    client = NotebookClient(notebook, record_timing=False, timeout=_SECONDS_PER_CELL)
+    client = NotebookClient(notebook, record_timing=False, timeout=cell_seconds)
     manager = cast("AsyncKernelManager", client.create_kernel_manager())
     where = "before the first cell"
     try:
@@ -99,7 +108,7 @@ async def _run_cells(notebook: NotebookNode, folder: str) -> str:
     except CellExecutionError as error:
         return f"{where}: {experiment.sentence(error.ename, error.evalue)}"
     except CellTimeoutError:
-        return f"{where}: took more than {_SECONDS_PER_CELL} s"
+        return f"{where}: took more than {cell_seconds} s"
     except (DeadKernelError, RuntimeError) as error:
         return f"{where}: {error}"
     finally:

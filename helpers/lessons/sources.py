@@ -10,6 +10,12 @@ import helpers
 ROOT = Path(helpers.__file__).resolve().parent.parent
 
 _LESSON = re.compile(r"\d\d(_[a-z0-9]+)+")
+PRESETS: dict[str, tuple[str, dict[str, object]]] = {
+    "ten_thousand_layers": ("deep", {"depth": 10_000, "gain": 1.02, "bias_var": 2e-5}),
+    "hundred_thousand_layers": ("deep", {"depth": 100_000, "least_accuracy": 0.95}),
+}
+"""Names that stand for an experiment and some of its parameters."""
+
 _EXPERIMENT = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 

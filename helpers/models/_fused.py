@@ -4,14 +4,19 @@ Shapes: B batch, N width, L layers of the stack.
 """
 
 import copy
+import importlib.util
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+from helpers import checks
 
 
 def _numpy_works(tensor: Tensor) -> bool:
@@ -50,33 +55,64 @@ _KERNELS: dict[type[nn.Module], _Kernel] = {
 _CHUNK = 2**16  # entries of delta that are kept together: they fit into a processor's cache
 
 
+@cache
+def _kernels() -> ModuleType | None:
+    """The kernels that take all layers at once on a GPU; None without Triton."""
+    if importlib.util.find_spec("triton") is None:
+        return None
+    return importlib.import_module("helpers.models._persistent")
+
+
+def _persistent(inputs: Tensor, weight: Tensor) -> ModuleType | None:
+    """These kernels, if they can take these inputs through layers of these weights."""
+    if _numpy_works(inputs):
+        return None
+    kernels = _kernels()
+    return kernels if kernels is not None and kernels.available(inputs, weight) else None
+
+
+@dataclass
+class _Buffer:
+    """Memory of a pool, its layers one by one, and who holds it."""
+
+    whole: Tensor
+    layers: Sequence[Tensor]
+    holder: Callable[[], object] = lambda: None  # what all holders share, or None
+
+
 class _BufferPool:
-    """A pool of one buffer, given out again once nobody holds it: fresh pages are slow.
+    """Buffers that are given out again once nobody holds them: fresh pages are slow.
 
     Only where numpy works; on a GPU torch itself keeps what is freed.
+
+    Args:
+        most: How many buffers the pool remembers; any others are for their holders alone.
     """
 
-    def __init__(self) -> None:
-        self.buffer: Tensor | None = None
-        self.layers: Sequence[Tensor] = ()
-        self.holder: Callable[[], object] = lambda: None  # what all holders share, or None
+    def __init__(self, most: int = 1) -> None:
+        self.most = most
+        self.buffers: list[_Buffer] = []
 
     def __reduce__(self) -> tuple[type, tuple]:
-        return _BufferPool, ()  # a copy of a model has a buffer of its own
+        return _BufferPool, (self.most,)  # a copy of a model has buffers of its own
 
     def acquire(self, like: Tensor, *shape: int) -> tuple[Tensor, Sequence[Tensor]]:
-        """Return an unfilled tensor and its layers, to be used as long as it is held."""
+        """Return an unfilled tensor, to be used as long as it is held, and its layers if kept."""
         if not _numpy_works(like):
-            fresh = like.new_empty(shape)
-            return fresh, fresh.unbind(0)
-        buffer = self.buffer
-        fits = buffer is not None and (buffer.shape, buffer.dtype) == (shape, like.dtype)
-        if buffer is None or not fits or self.holder() is not None:
-            self.buffer = buffer = like.new_empty(shape)
-            self.layers = buffer.unbind(0)
-        array = buffer.numpy()
-        self.holder = weakref.ref(array)
-        return torch.from_numpy(array), self.layers
+            return like.new_empty(shape), ()
+        wanted = shape, like.dtype
+        free = [buffer for buffer in self.buffers if buffer.holder() is None]
+        fitting = [one for one in free if (one.whole.shape, one.whole.dtype) == wanted]
+        if not fitting:
+            free.clear()  # what does not fit is let go before more memory is asked for
+            self.buffers = [one for one in self.buffers if one.holder() is not None]
+            whole = like.new_empty(shape)
+            fitting = [_Buffer(whole, whole.unbind(0))]
+            self.buffers = [*self.buffers, *fitting][-self.most :]
+        buffer = fitting[0]
+        array = buffer.whole.numpy()
+        buffer.holder = weakref.ref(array)
+        return torch.from_numpy(array), buffer.layers
 
 
 class _LayerViews:
@@ -106,10 +142,11 @@ class _StackPass(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor, stack: "Stack") -> Tensor:
-        outputs, layers = stack.outputs.acquire(inputs, len(weight) + 1, *inputs.shape)
-        outputs[0].copy_(inputs)
-        stack.run(layers, weight, bias)
         ctx.stack = stack
+        if stack.recomputes:
+            ctx.save_for_backward(weight, bias, inputs)
+            return stack.last_output(inputs, weight, bias)
+        outputs = stack.all_outputs(inputs, weight, bias)
         ctx.save_for_backward(weight, bias, outputs)
         return outputs[-1].clone()
 
@@ -117,11 +154,20 @@ class _StackPass(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, delta: Tensor) -> tuple[Tensor | None, ...]:
         weight, bias, outputs = ctx.saved_tensors
-        kernel = _KERNELS[ctx.stack.activation]
-        weights, _, _ = ctx.stack.views.of(weight, bias)
-        weight_grad, _ = ctx.stack.gradient.acquire(weight, *weight.shape)
-        bias_grad = torch.empty_like(bias)
+        stack = ctx.stack
+        if stack.recomputes:
+            outputs = stack.all_outputs(outputs, weight, bias)
+        learns = any(ctx.needs_input_grad[1:3])
         delta = delta.clone(memory_format=torch.contiguous_format)
+        if kernels := _persistent(delta, weight):
+            at_z = kernels.backward(delta, outputs, weight, is_tanh=stack.is_tanh)
+            if not learns:
+                return delta, None, None, None
+            return delta, torch.bmm(at_z.mT, outputs[:-1]), at_z.sum(1), None
+        kernel = _KERNELS[stack.activation]
+        weights, _, _ = stack.views.of(weight, bias)
+        weight_grad = stack.gradient.acquire(weight, *weight.shape)[0] if learns else None
+        bias_grad = torch.empty_like(bias) if learns else None
         chunk = max(1, min(_CHUNK // max(1, delta.numel()), len(weight)))  # layers at a time
         workspace = delta.new_empty(chunk, *delta.shape)
         slopes = workspace.unbind(0)
@@ -131,8 +177,9 @@ class _StackPass(torch.autograd.Function):
             kernel.slope(outputs[start + 1 : stop + 1], at_z)
             for layer in range(stop - 1, start - 1, -1):
                 torch.mm(slopes[layer - start].mul_(delta), weights[layer], out=delta)
-            torch.bmm(at_z.mT, outputs[start:stop], out=weight_grad[start:stop])
-            torch.sum(at_z, 1, out=bias_grad[start:stop])
+            if weight_grad is not None and bias_grad is not None:
+                torch.bmm(at_z.mT, outputs[start:stop], out=weight_grad[start:stop])
+                torch.sum(at_z, 1, out=bias_grad[start:stop])
         return delta, weight_grad, bias_grad, None
 
 
@@ -147,24 +194,64 @@ class Stack(nn.Module):
     Args:
         layers: L linear layers from N to N.
         activation: The type of the module after each: ``nn.Tanh`` or ``nn.ReLU``.
+        recomputes: Whether to keep no activation but the input, and to compute the others
+            once more on the way back: a third more time, and the memory of one stack for
+            any number of them.
+        beside: Another stack, in whose memory this one works while that one needs none.
     """
 
-    def __init__(self, layers: Sequence[nn.Linear], activation: type[nn.Module]) -> None:
+    def __init__(
+        self,
+        layers: Sequence[nn.Linear],
+        activation: type[nn.Module],
+        *,
+        recomputes: bool = False,
+        beside: "Stack | None" = None,
+    ) -> None:
         super().__init__()
-        self.activation = activation
+        self.activation, self.recomputes = activation, recomputes
         self.weight = nn.Parameter(torch.stack([layer.weight.detach() for layer in layers]))
         self.bias = nn.Parameter(torch.stack([layer.bias.detach() for layer in layers]))
-        self.outputs, self.gradient = _BufferPool(), _BufferPool()
+        if beside is None:
+            self.outputs, self.gradient = _BufferPool(), _BufferPool()
+        else:
+            self.outputs, self.gradient = beside.outputs, beside.gradient
+            self.outputs.most += 1
+            self.gradient.most += 1
         self.views = _LayerViews()
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map (B, N) through all layers to (B, N)."""
         if torch.is_grad_enabled():
             return _StackPass.apply(inputs, self.weight, self.bias, self)
+        return self.last_output(inputs, self.weight, self.bias)
+
+    def all_outputs(self, inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """Map (B, N) to the inputs and the outputs of all layers, (L + 1, B, N)."""
+        outputs, layers = self.outputs.acquire(inputs, len(weight) + 1, *inputs.shape)
+        outputs[0].copy_(inputs)
+        if kernels := _persistent(inputs, weight):
+            kernels.forward(outputs, weight, bias, is_tanh=self.is_tanh)
+        else:
+            self.run(layers or outputs.unbind(0), weight, bias)
+        return outputs
+
+    def last_output(self, inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """Map (B, N) to the output of the last layer, in the memory of two layers."""
+        if kernels := _persistent(inputs, weight):
+            last = torch.empty_like(inputs, memory_format=torch.contiguous_format)
+            given = inputs.contiguous()
+            kernels.forward(given, weight, bias, is_tanh=self.is_tanh, last=last)
+            return last
         even, odd = inputs.clone(), torch.empty_like(inputs)  # outputs of every other layer
-        outputs = [odd if layer % 2 else even for layer in range(len(self.weight) + 1)]
-        self.run(outputs, self.weight, self.bias)
+        outputs = [odd if layer % 2 else even for layer in range(len(weight) + 1)]
+        self.run(outputs, weight, bias)
         return outputs[-1]
+
+    @property
+    def is_tanh(self) -> bool:
+        """Whether the activation is tanh; else it is ReLU."""
+        return self.activation is nn.Tanh
 
     def run(self, outputs: Sequence[Tensor], weight: Tensor, bias: Tensor) -> None:
         """Fill outputs[1:], each (B, N), from outputs[0]."""
@@ -180,22 +267,34 @@ class Stack(nn.Module):
         return f"{layers} layers of {width} {self.activation.__name__}"
 
 
-def fused(model: nn.Sequential) -> nn.Sequential:
-    """Copy a plain deep network, its equal layers as one fast ``Stack``.
+def fused(model: nn.Sequential, segments: int = 1, *, kept: int | None = None) -> nn.Sequential:
+    """Copy a plain deep network, its equal layers as one fast ``Stack`` or as several.
 
     The copy computes the same function from the same weights. Its layers cannot
     be seen one by one, so measure with ``probe.record`` before you fuse.
 
+    Segments save memory. One that recomputes keeps only its input for the way back and
+    works in memory that all share, so of L layers the activations of about L / segments
+    + segments are held at a time, least at sqrt(L) segments. And where an
+    optimizer steps during the way back (``train.stepping_backward``), the gradient of one
+    segment is there at a time.
+
     Args:
         model: From ``build``, without norms and skips; tanh or ReLU.
+        segments: How many stacks the equal layers are divided into; lengths differ by one
+            at most.
+        kept: How many of these, the last ones, keep all their activations, as there is
+            memory for them: all when omitted. The others recompute.
 
     Returns:
-        First layer, activation, ``Stack``, output layer.
+        First layer, activation, the stacks, output layer.
 
     Raises:
-        TypeError: If the model is not an ``nn.Sequential``.
+        TypeError: If the model is not an ``nn.Sequential``, or a number is not whole.
         ValueError: If it is not plain, has another activation, or fewer than
-            three weight layers.
+            three weight layers; or if it has not so many layers or segments.
+
+    Source: Chen et al. 2016, section 3.
 
     Example:
         >>> from helpers.models import Setting, build
@@ -227,5 +326,14 @@ def fused(model: nn.Sequential) -> nn.Sequential:
             "model must be plain: three or more linear layers with equal ones inside, biases, "
             f"and {names} between them; norms and skips cannot be fused"
         )
-    first, last = copy.deepcopy(layers[0]), copy.deepcopy(layers[-1])
-    return nn.Sequential(first, activations[0], Stack(layers[1:-1], *kinds), last)
+    first, *hidden, last = layers
+    segments = checks.whole("segments", segments, least=1, most=len(hidden))
+    kept = segments if kept is None else checks.whole("kept", kept, least=0, most=segments)
+    length, longer = divmod(len(hidden), segments)
+    stacks: list[Stack] = []
+    for number in range(segments):
+        start = number * length + min(number, longer)
+        part = hidden[start : start + length + (number < longer)]
+        beside = stacks[0] if stacks else None
+        stacks.append(Stack(part, *kinds, recomputes=number < segments - kept, beside=beside))
+    return nn.Sequential(copy.deepcopy(first), activations[0], *stacks, copy.deepcopy(last))

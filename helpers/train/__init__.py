@@ -3,6 +3,7 @@
 Shapes: B batch, D features, C classes, T steps; K networks trained as one, N width.
 """
 
+from helpers.train._backward import stepping_backward
 from helpers.train._bar import each
 from helpers.train._devices import find_device, place, use_one_thread
 from helpers.train._fit import fit
@@ -21,5 +22,6 @@ __all__ = [
     "fit",
     "fit_many",
     "place",
+    "stepping_backward",
     "use_one_thread",
 ]

@@ -3,9 +3,12 @@
 Shapes: B batch, D features, C classes, T steps.
 """
 
+import itertools
 import math
-from collections.abc import Callable
-from typing import overload
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, overload
 
 import numpy as np
 import torch
@@ -16,6 +19,7 @@ from helpers import checks
 from helpers.data import Split
 from helpers.train._devices import find_device, moved_to, split_on
 from helpers.train._history import History, accuracy
+from helpers.train._kept import KeptRun
 from helpers.train._loop import batches, count_steps, run_length, stop_sentence
 from helpers.train._recipe import Recipe
 
@@ -30,6 +34,9 @@ def fit(
     loss_fn: Callable[[Tensor, Tensor], Tensor] = functional.cross_entropy,
     device: str | torch.device = "auto",
     progress: bool = True,
+    rate_factors: Sequence[float] | None = None,
+    kept_in: Path | None = None,
+    kept_every: int = 10,
 ) -> History: ...
 
 
@@ -45,6 +52,9 @@ def fit(
     loss_fn: Callable[[Tensor, Tensor], Tensor] = functional.cross_entropy,
     device: str | torch.device = "auto",
     progress: bool = True,
+    rate_factors: Sequence[float] | None = None,
+    kept_in: Path | None = None,
+    kept_every: int = 10,
 ) -> History: ...
 
 
@@ -59,6 +69,9 @@ def fit(
     loss_fn: Callable[[Tensor, Tensor], Tensor] = functional.cross_entropy,
     device: str | torch.device = "auto",
     progress: bool = True,
+    rate_factors: Sequence[float] | None = None,
+    kept_in: Path | None = None,
+    kept_every: int = 10,
 ) -> History:
     """Train a model in place, and say how it went.
 
@@ -80,6 +93,11 @@ def fit(
         device: Where to train, as in ``find_device``; the batches are the same everywhere.
         progress: Whether to show a bar, in a notebook one for all trainings of the cell, once
             they take half a second; ``TQDM_DISABLE=1`` hides it everywhere.
+        rate_factors: By what each step multiplies the optimizer's learning rates, T numbers;
+            in the end the rates are what they were.
+        kept_in: A file that keeps the run. Where it is there already, the same call goes on
+            from it, and on one machine ends with the same bits as a run that was not stopped.
+        kept_every: After how many steps it is written anew; at the end it is written, too.
 
     Returns:
         The history.
@@ -89,7 +107,8 @@ def fit(
             ``device`` is not a name, ``steps`` is missing, or it or ``batch_size`` is
             given beside a recipe.
         ValueError: If ``steps`` is negative, the batch size does not fit the data,
-            the optimizer moves no parameter of the model, or ``device`` is not there.
+            the optimizer moves no parameter of the model, ``device`` is not there, there
+            is not one factor for each step, or ``kept_in`` is the file of another run.
 
     Example:
         >>> from helpers import data
@@ -111,14 +130,24 @@ def fit(
             "optimizer must hold the model's parameters, and it holds none of them: "
             "make a new one from model.parameters()"
         )
+    factors = _factors(rate_factors, steps)
+    kept_every = checks.whole("kept_every", kept_every, least=1)
     device = find_device(device)
+    length = {"steps": steps, "batch_size": batch_size, "seed": seed}
+    run = KeptRun(kept_in, model, optimizer, length | {"rate_factors": factors})
     split = split_on(device, split)
     modules = nn.ModuleList([part for part in (model, loss_fn) if isinstance(part, nn.Module)])
-    losses: list[float] = []
-    stopped = None
-    indices = batches(len(split.train_targets), batch_size, seed, device)
-    with moved_to(device, modules, optimizer):
-        for step, chosen in zip(count_steps(steps, progress), indices, strict=False):
+    losses = run.resume()
+    done, stopped = len(losses), None
+    indices = itertools.islice(
+        batches(len(split.train_targets), batch_size, seed, device), done, None
+    )
+    with moved_to(device, modules, optimizer), _rates_put_back(optimizer, factors) as rates:
+        for left, chosen in zip(count_steps(steps - done, progress), indices, strict=False):
+            step = done + left
+            if factors is not None:
+                for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                    group["lr"] = factors[step] * rate
             optimizer.zero_grad()
             loss = loss_fn(model(split.train_inputs[chosen]), split.train_targets[chosen])
             losses.append(loss.item())
@@ -127,9 +156,36 @@ def fit(
                 break
             loss.backward()
             optimizer.step()
+            if (step + 1) % kept_every == 0 or step + 1 == steps:
+                run.keep(losses)
         return History(
             np.array(losses),
             accuracy(model, split.train_inputs, split.train_targets),
             accuracy(model, split.test_inputs, split.test_targets),
             stopped,
         )
+
+
+def _factors(factors: Sequence[float] | None, steps: int) -> list[float] | None:
+    """One factor of the rates for each step, if they change at all."""
+    if factors is None:
+        return None
+    if len(factors) != steps:
+        raise ValueError(f"rate_factors must hold {steps} numbers, got {len(factors)}")
+    return [checks.number("rate_factors", factor) for factor in factors]
+
+
+@contextmanager
+def _rates_put_back(
+    optimizer: torch.optim.Optimizer, factors: list[float] | None
+) -> Iterator[list[Any]]:
+    """Yield the rate of each group, and put it back at the end; none if they do not change."""
+    if factors is None:
+        yield []
+        return
+    rates = [group["lr"] for group in optimizer.param_groups]
+    try:
+        yield rates
+    finally:
+        for group, rate in zip(optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate

@@ -28,7 +28,7 @@ def fit_many(
     optimizer: Recipe,
     *,
     seeds: int | Sequence[int] = 0,
-    rates: Sequence[float] | None = None,
+    rates: Sequence[float | Sequence[float]] | None = None,
     device: str | torch.device = "auto",
     progress: bool = True,
 ) -> tuple[History, ...]: ...
@@ -43,7 +43,7 @@ def fit_many(
     steps: int,
     batch_size: int = 64,
     seeds: int | Sequence[int] = 0,
-    rates: Sequence[float] | None = None,
+    rates: Sequence[float | Sequence[float]] | None = None,
     device: str | torch.device = "auto",
     progress: bool = True,
 ) -> tuple[History, ...]: ...
@@ -57,7 +57,7 @@ def fit_many(
     steps: int | None = None,
     batch_size: int | None = None,
     seeds: int | Sequence[int] = 0,
-    rates: Sequence[float] | None = None,
+    rates: Sequence[float | Sequence[float]] | None = None,
     device: str | torch.device = "auto",
     progress: bool = True,
 ) -> tuple[History, ...]:
@@ -84,7 +84,11 @@ def fit_many(
         seeds: Which draw of the weights and which order of the batches: one seed
             for all, or one for each setting.
         rates: Learning rate of each network, in place of the optimizer's own; the
-            optimizer is then made from parameter groups, one for each rate.
+            optimizer is then made from parameter groups, one for each rate. Or for a
+            network a rate for each of its L layers, from input to output, shared by a
+            layer's weight and bias; 0 freezes a layer. The optimizer is then made with
+            the rate 1, and each of its steps is multiplied: right for all whose step is
+            the rate times something that does not know it, as of SGD, RMSprop and Adam.
         device: Where to train, as in ``find_device``; the networks and their batches are
             the same everywhere.
         progress: Whether to show a bar, in a notebook one for all trainings of the cell, once
@@ -98,8 +102,8 @@ def fit_many(
             ``batch_size`` is given beside a recipe.
         ValueError: If there are no settings, they differ in shape, have norms,
             skips or an activation that learns, ``seeds`` or ``rates`` has another
-            length, a number is impossible, the optimizer moves no parameter, or
-            ``device`` is not there.
+            length, or the rates of a network one that is not its depth, a number is
+            impossible, the optimizer moves no parameter, or ``device`` is not there.
 
     Example:
         >>> from helpers import data
@@ -113,29 +117,25 @@ def fit_many(
     steps, batch_size = run_length(optimizer, steps, batch_size, split)
     # Python's own whole numbers: torch refuses numpy's.
     seeds = [checks.whole("seeds", seed) for seed in _one_per_setting("seeds", seeds, settings)]
-    if rates is not None:
-        rates = [
-            checks.number("rates", rate) for rate in _one_per_setting("rates", rates, settings)
-        ]
+    by_network, by_layer = _read_rates(rates, settings)
     device = find_device(device)
     split = split_on(device, split)
 
     # Networks of one rate share their parameters; `order` lists them as they are stacked.
     by_rate: dict[float | None, list[int]] = {}
-    for network, rate in enumerate(rates or [None] * len(settings)):
+    for network, rate in enumerate(by_network):
         by_rate.setdefault(rate, []).append(network)
     order = [network for group in by_rate.values() for network in group]
+    built = {
+        one: models.build(one[0], split.features, split.classes, one[1])
+        for one in dict.fromkeys(zip(settings, seeds, strict=True))
+    }
     groups = [
-        _stacks(
-            [
-                models.build(settings[network], split.features, split.classes, seeds[network])
-                for network in group
-            ],
-            device,
-        )
+        _stacks([built[settings[network], seeds[network]] for network in group], device)
         for group in by_rate.values()
     ]
     made = _make_optimizer(optimizer, groups, None if rates is None else list(by_rate))
+    take_step = made.step if by_layer is None else _step_by_layer(made, groups[0], by_layer)
     activation = models.activation_module(settings[0].activation)
 
     def weights() -> Sequence[Tensor]:
@@ -176,7 +176,7 @@ def fit_many(
             if not running.any():
                 break
         loss.sum().backward()
-        made.step()
+        take_step()
     final[:, running] = accuracies(running)
     table = np.array(losses).reshape(-1, len(order))  # (T, K)
     histories: dict[int, History] = {}
@@ -221,6 +221,63 @@ def _one_per_setting(argument: str, values: object, settings: Sequence[Setting])
             f"got {len(numbers)}"
         )
     return numbers
+
+
+def _read_rates(
+    rates: object, settings: Sequence[Setting]
+) -> tuple[list[float | None], np.ndarray | None]:
+    """Return the rate that the optimizer is to have for each network, and those of layers.
+
+    Args:
+        rates: The argument of that name.
+        settings: Of the K networks, of depth L.
+
+    Returns:
+        A rate for each network, None for the optimizer's own. And the rates of all layers,
+        shape (K, L); None if no network has such.
+    """
+    if rates is None:
+        return [None] * len(settings), None
+    each = _one_per_setting("rates", rates, settings)
+    if not any(isinstance(rate, Iterable) for rate in each):
+        return [checks.number("rates", rate) for rate in each], None
+    depth, table = settings[0].depth, []
+    for rate in each:
+        row = list(rate) if isinstance(rate, Iterable) else [rate] * depth
+        if len(row) != depth:
+            raise ValueError(
+                f"rates must have one number for each of the {depth} layers, got {len(row)}"
+            )
+        table.append([checks.number("rates", one) for one in row])
+    return [1.0] * len(settings), np.array(table)
+
+
+def _step_by_layer(
+    made: torch.optim.Optimizer, stacks: Sequence[nn.Parameter], rates: np.ndarray
+) -> Callable[[], None]:
+    """Return a function that takes a step with a rate for each network and layer.
+
+    Args:
+        made: An optimizer of the stacks whose rate is 1.
+        stacks: As ``_stacks`` returns them, of K networks of L layers.
+        rates: Shape (K, L).
+    """
+    by_stack, layer = [], 0
+    for weight in stacks[::2]:
+        part = torch.as_tensor(rates[:, layer : layer + len(weight)].T).to(weight)
+        by_stack += [part[:, :, None, None]] * 2  # (layers, K, 1, 1), for weight and bias
+        layer += len(weight)
+    before = [torch.empty_like(stack) for stack in stacks]
+
+    @torch.no_grad()
+    def take_step() -> None:
+        for start, stack in zip(before, stacks, strict=True):
+            start.copy_(stack)
+        made.step()
+        for start, stack, rate in zip(before, stacks, by_stack, strict=True):
+            stack.sub_(start).mul_(rate).add_(start)
+
+    return take_step
 
 
 def _make_optimizer(

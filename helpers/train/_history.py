@@ -55,11 +55,12 @@ def accuracy(model: nn.Module, inputs: Tensor, targets: Tensor) -> float:
     """Share of inputs whose largest output is at the target, or that hit their target.
 
     Args:
-        model: Maps (B, D) to (B, C); measured in evaluation mode, left in its own.
-        inputs: Shape (B, D), or (B, T, D) for sequences.
-        targets: Class numbers, shape (B,). Or numbers to hit, floating and of shape
-            (B, C): then an answer is right whose every output is less than
-            ``CLOSE`` away.
+        model: Maps (B, D) to (B, C), or to (B, T, C) where each step has its target;
+            measured in evaluation mode, left in its own.
+        inputs: Shape (B, D), or (B, T, D) for sequences, or (B, T) for a text.
+        targets: Class numbers, shape (B,), or (B, T), one for each step. Or numbers to
+            hit, floating and of shape (B, C): then an answer is right whose every
+            output is less than ``CLOSE`` away.
 
     Returns:
         Between 0 and 1; outputs that are not finite count as wrong.
@@ -86,6 +87,8 @@ def accuracy(model: nn.Module, inputs: Tensor, targets: Tensor) -> float:
             "targets that are numbers must have the shape of the outputs, "
             f"{tuple(outputs.shape)}, got {tuple(targets.shape)}"
         )
+    if targets.ndim == 2 and outputs.ndim == 3:  # each step counts as one
+        outputs, targets = outputs.flatten(0, 1), targets.flatten()
     return share_correct(outputs, targets).item()
 
 
