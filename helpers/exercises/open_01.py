@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from helpers import data, probe, text, theory
-from helpers.exercises.open_exercises import Condition, OpenExercise
+from helpers.exercises.open_exercises import Condition, OpenExercise, positive
 
 _DEPTH, _WIDTH, _DRAWS = 20, 128, 5  # the networks of the lesson
 _TOLERANCE = 0.1
@@ -37,13 +37,7 @@ def _returns_a_pair(answer: Callable[..., Any]) -> tuple[bool, str]:
     activation, factor = found
     if not callable(activation):
         return False, f"the first is a {type(activation).__name__}"
-    try:
-        factor = float(factor)
-    except (TypeError, ValueError, RuntimeError):
-        return False, f"the second is a {type(factor).__name__}"
-    if not (math.isfinite(factor) and factor > 0):
-        return False, f"the number is {text.number(factor, 3)}"
-    return True, ""
+    return positive(factor, kind="the second is a", value="the number is")
 
 
 def _is_elementwise(answer: Callable[..., Any]) -> tuple[bool, str]:

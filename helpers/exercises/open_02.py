@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional
 
 from helpers import data, models, probe, text, train
-from helpers.exercises.open_exercises import Condition, OpenExercise
+from helpers.exercises.open_exercises import Condition, OpenExercise, positive
 
 _CAUSES = ("vanishing", "dead", "rate")
 _STEPS, _SOME = 200, 50  # of a training, and of its two ends that are compared
@@ -42,12 +42,9 @@ def _returns_three(answer: Callable[..., Any]) -> tuple[bool, str]:
     network, rate, cause = found
     if not isinstance(network, nn.Module):
         return False, f"the first is a {type(network).__name__}"
-    try:
-        rate = float(rate)
-    except (TypeError, ValueError, RuntimeError):
-        return False, f"the second is a {type(rate).__name__}"
-    if not (math.isfinite(rate) and rate > 0):
-        return False, f"the rate is {text.number(rate, 3)}"
+    usable, why = positive(rate, kind="the second is a", value="the rate is")
+    if not usable:
+        return False, why
     if cause not in _CAUSES:
         return False, f"the cause is {cause!r}"
     inputs, _ = data.digits().batch(64, 0)

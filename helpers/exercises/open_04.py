@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from helpers import data, text, theory
-from helpers.exercises.open_exercises import Condition, OpenExercise
+from helpers.exercises.open_exercises import Condition, OpenExercise, positive
 
 _LAYERS, _WIDTH, _DRAWS = 30, 128, 3
 _PICTURES = 256
@@ -30,13 +30,7 @@ def _returns_a_pair(answer: Callable[..., Any]) -> tuple[bool, str]:
     activation, gain = found
     if not callable(activation):
         return False, f"the first is a {type(activation).__name__}, which cannot be called"
-    try:
-        value = float(gain)
-    except (TypeError, ValueError, RuntimeError):
-        return False, f"the gain is a {type(gain).__name__}"
-    if not (math.isfinite(value) and value > 0):
-        return False, f"the gain is {text.number(value, 3)}"
-    return True, ""
+    return positive(gain, kind="the gain is a", value="the gain is")
 
 
 def _acts_on_each_entry(answer: Callable[..., Any]) -> tuple[bool, str]:

@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional
 
 from helpers import data, models, probe, text
-from helpers.exercises.open_exercises import Condition, OpenExercise
+from helpers.exercises.open_exercises import Condition, OpenExercise, positive
 
 _LAYERS, _DRAWS = 30, 3
 _WIDTHS = (64, 128)
@@ -24,13 +24,12 @@ _MOST = 3.0  # the factor by which a delta norm may change
 def _is_a_number(answer: Callable[..., Any]) -> tuple[bool, str]:
     for width in _WIDTHS:
         for fan_in, fan_out in ((64, width), (width, width), (width, 10)):
-            found = answer(fan_in, fan_out)
-            try:
-                std = float(found)
-            except (TypeError, ValueError, RuntimeError):
-                return False, f"for {fan_in} and {fan_out} it returned a {type(found).__name__}"
-            if not (math.isfinite(std) and std > 0):
-                return False, f"for {fan_in} and {fan_out} it is {text.number(std, 3)}"
+            where = f"for {fan_in} and {fan_out} it"
+            usable, why = positive(
+                answer(fan_in, fan_out), kind=f"{where} returned a", value=f"{where} is"
+            )
+            if not usable:
+                return False, why
     return True, ""
 
 

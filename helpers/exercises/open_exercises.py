@@ -9,6 +9,7 @@ answer to any other exercise, are handed to students as they are, the model answ
 
 import functools
 import inspect
+import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -184,6 +185,23 @@ def judge(exercise: OpenExercise, function: Callable[..., object]) -> OpenVerdic
     judged += [Judged(one.says, None) for one in exercise.conditions[len(judged) :]]
     status: Literal["done", "not yet"] = "done" if all(one.holds for one in judged) else "not yet"
     return OpenVerdict(exercise.name, exercise.number, status, tuple(judged), notes)
+
+
+def positive(found: Any, *, kind: str, value: str) -> tuple[bool, str]:
+    """Say whether an answer is a finite number above 0, and if not, what it is.
+
+    Args:
+        found: What the learner's function returned, or a part of it.
+        kind: The words before its type if it is no number, such as "the gain is a".
+        value: The words before its value if that is not finite or not above 0.
+    """
+    try:
+        number = float(found)
+    except (TypeError, ValueError, RuntimeError):
+        return False, f"{kind} {type(found).__name__}"
+    if not (math.isfinite(number) and number > 0):
+        return False, f"{value} {text.number(number, 3)}"
+    return True, ""
 
 
 def model_answer(exercise: OpenExercise) -> str:
