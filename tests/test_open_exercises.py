@@ -489,6 +489,7 @@ def test_many_activations_are_right(activation):
         ((torch.sin, 0.0), "the number is 0"),
         ((torch.sin, -0.5), "the number is -0.5"),
         ((torch.sin, math.nan), "the number is NaN"),
+        ((torch.sin, math.inf), "the number is inf"),
     ],
 )
 def test_what_is_no_activation_and_number_is_told(returned, words):

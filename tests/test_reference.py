@@ -182,6 +182,14 @@ def test_adam_does_as_the_sheet_says():
         weight.grad = g
         adam.step()
     assert torch.allclose(weight.detach(), expected, rtol=1e-9)
+    written = FORMULAS.read_text().partition("## adam\n")[2].partition("\n## ")[0]
+    for formula in (
+        r"m_t = \beta_1 m_{t-1} + (1-\beta_1)\,g_t",
+        r"v_t = \beta_2 v_{t-1} + (1-\beta_2)\,g_t^2",
+        r"\Delta w = -\eta\,\frac{m_t/(1-\beta_1^t)}{\sqrt{v_t/(1-\beta_2^t)} + \varepsilon}",
+        r"$\beta_1 = 0.9$, $\beta_2 = 0.999$ and $\varepsilon = 10^{-8}$",
+    ):  # as computed above
+        assert formula in written
 
 
 def test_float32_ends_and_rounds_where_the_sheet_says():
