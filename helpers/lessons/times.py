@@ -14,9 +14,9 @@ are folded; and solutions.
 
 import ast
 import re
-from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
+from itertools import accumulate
 
 from nbformat import NotebookNode
 
@@ -195,18 +195,10 @@ def _overview(found: list[Section], minutes: int) -> str:
 
 def _half_way(found: list[Section]) -> tuple[str, int]:
     """Return the heading nearest to the middle, and the minutes before it, to five."""
-    starts = [(section.title, before) for section, before in _started(found)][2:]
-    half = sum(section.minutes for section in found) / 2
-    title, before = min(starts, key=lambda start: abs(start[1] - half))
-    return title, 5 * round(before / 5)
-
-
-def _started(found: list[Section]) -> Iterator[tuple[Section, float]]:
-    """Yield each section with the minutes that stand before it."""
-    before = 0.0
-    for section in found:
-        yield section, before
-        before += section.minutes
+    *starts, whole = accumulate((section.minutes for section in found), initial=0.0)
+    later = zip(found[2:], starts[2:], strict=True)
+    section, before = min(later, key=lambda start: abs(start[1] - whole / 2))
+    return section.title, 5 * round(before / 5)
 
 
 def _linked(title: str) -> str:
